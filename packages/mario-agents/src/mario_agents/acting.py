@@ -1,0 +1,105 @@
+"""A trained agent as a policy: observations of a batch of lanes in, actions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from mario_agents.checkpoints import CheckpointInfo, is_checkpoint, list_checkpoints, load_model
+from mario_agents.errors import AgentsError
+
+
+class Agent:
+    """Acts as a checkpoint learned to; a policy as mario-eval's ``Policy`` describes it.
+
+    Args:
+        model: a loaded algorithm.
+        deterministic: take the most likely action instead of sampling. The DQN family, TD3 and DDPG act the same
+            either way: their exploration noise belongs to training.
+    """
+
+    def __init__(self, model: BaseAlgorithm, *, deterministic: bool = False) -> None:
+        self._model = model
+        self._deterministic = deterministic
+        self._state: tuple[NDArray[Any], ...] | None = None
+        self._seeded = False
+
+    def begin_episodes(self, lanes: NDArray[np.int64], seeds: NDArray[np.int64]) -> None:
+        """Seed the sampling of actions from the first episodes' seeds.
+
+        All lanes draw from one generator, so sampled results depend on the number of lanes.
+
+        Args:
+            lanes: lanes that begin an episode.
+            seeds: one seed for each.
+        """
+        if not self._seeded:
+            torch.manual_seed(int(seeds[0]))
+            self._seeded = True
+
+    def __call__(self, observations: Any, episode_starts: NDArray[np.bool_]) -> Any:
+        """Return one action per lane.
+
+        Args:
+            observations: a batch of the observation space, first axis lanes.
+            episode_starts: bool ``[lanes]``, True at an episode's first observation.
+        """
+        actions, self._state = self._model.predict(
+            observations, self._state, episode_starts, deterministic=self._deterministic
+        )
+        return actions
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return the newest checkpoint of a run folder, or the file itself if ``path`` is one.
+
+    Raises:
+        AgentsError: there is none.
+    """
+    if not path.exists():
+        raise AgentsError(f"no run folder or checkpoint {path}")
+    if path.is_file():
+        return path
+    found = list_checkpoints(path / "checkpoints")
+    if not found:
+        raise AgentsError(
+            f"{path} is not a run folder of mario-agents: it has no checkpoints/step-*.safetensors"
+        )
+    return found[-1]
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a path is a run folder, or a file that claims to be a checkpoint, of mario-agents."""
+    if path.is_dir():
+        return bool(list_checkpoints(path / "checkpoints"))
+    return is_checkpoint(path)
+
+
+def load_agent(
+    path: Path,
+    observation_space: spaces.Space[Any],
+    action_space: spaces.Space[Any],
+    *,
+    deterministic: bool = False,
+) -> tuple[Agent, CheckpointInfo]:
+    """Load an agent to act, on the CPU.
+
+    Args:
+        path: a run folder or a checkpoint.
+        observation_space: of one lane that it will act in.
+        action_space: of one lane that it will act in.
+        deterministic: see :class:`Agent`.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or was made for other spaces.
+    """
+    model, info = load_model(
+        find_checkpoint(path), observation_space=observation_space, action_space=action_space, device="cpu"
+    )
+    return Agent(model, deterministic=deterministic), info

@@ -1,0 +1,1 @@
+"""The algorithms that can be trained by name."""

@@ -1,0 +1,272 @@
+"""The command line ``mario-agents``. Commands import what they need themselves: ``--help`` must not wait for torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mario_agents.errors import AgentsError
+from mario_agents.quiet_import import import_sb3_quietly
+
+if TYPE_CHECKING:
+    from mario_agents.experiment import Outcome
+
+#: What a shell reports for a process that SIGINT ended.
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="mario-agents",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Train agents on any Gymnasium environment, go on with them, watch them and evaluate them.
+
+    A first agent, in half a minute:
+
+        mario-agents train ppo --env CartPole-v1 --steps 20000 --out runs/pole
+
+        mario-agents play runs/pole --video pole.mp4
+    """,
+)
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or one checkpoint file of it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic/--sampled", help="Most likely action, or one sampled as in training.")
+]
+
+
+@app.command()
+def train(
+    algorithm: Annotated[str, typer.Argument(metavar="ALGO", help="See `mario-agents zoo`.")],
+    env: Annotated[str, typer.Option("--env", metavar="ID", help="Gymnasium ID, or module:ID.")],
+    steps: Annotated[int, typer.Option(min=1, help="Environment steps, all lanes together.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New run folder.")],
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes if that is sooner.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Drawn and recorded if not given.")
+    ] = None,
+    lanes: Annotated[int | None, typer.Option(min=1, help="Environments stepped together.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A hyper-parameter; VALUE is YAML or lin_START[_END]."
+        ),
+    ] = None,
+    env_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env-option", metavar="KEY=VALUE", help="A keyword argument of the environment, in YAML."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="torch threads; chosen by observation.")] = None,
+    checkpoints: Annotated[int, typer.Option(min=1, help="Checkpoints saved over the budget.")] = 20,
+    keep: Annotated[int, typer.Option(min=1, help="Newest checkpoints kept on disk.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Train a new agent.
+
+    Stops at --steps or --minutes, whichever is first; steps are rounded up to whole rollouts. Ctrl-C saves a
+    checkpoint and says how to go on.
+
+    Example: mario-agents train ppo --env MarioScore-1-1-DiscreteFrames-v0 --steps 500000 --out runs/1-1
+    --set gamma=0.95 --set learning_rate=lin_2.5e-4
+    """
+    import_sb3_quietly()
+    from mario_agents import experiment
+
+    if minutes is not None and minutes <= 0:
+        raise AgentsError(f"--minutes must be above 0, not {minutes:g}")
+    config = experiment.configure_run(
+        algorithm,
+        env,
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        lanes=lanes,
+        overrides=_pairs(set_, "--set"),
+        env_kwargs=_pairs(env_option, "--env-option"),
+        device=device,
+        threads=threads,
+        checkpoints=checkpoints,
+        keep=keep,
+    )
+    _finish(experiment.train(config, out), as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps to add; else what is left of the budget.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes to add; else what is left.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run from its newest checkpoint.
+
+    Example: mario-agents resume runs/1-1 --minutes 10
+    """
+    import_sb3_quietly()
+    from mario_agents import experiment
+
+    if minutes is not None and minutes <= 0:
+        raise AgentsError(f"--minutes must be above 0, not {minutes:g}")
+    _finish(experiment.resume(run, steps=steps, minutes=minutes), as_json)
+
+
+def _finish(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        fields = {
+            key: str(value) if isinstance(value, Path) else value for key, value in vars(outcome).items()
+        }
+        print(json.dumps(fields))
+    else:
+        means = "".join(f", {name} {mean:,.2f}" for name, mean in outcome.means.items())
+        print(
+            f"{outcome.steps:,} steps, {outcome.frames:,} frames, {outcome.episodes:,} episodes in "
+            f"{outcome.seconds / 60:.1f} minutes, {outcome.frames_per_second:,.0f} frames/s{means}"
+        )
+        print(f"checkpoint: {outcome.checkpoint}")
+    if outcome.interrupted:
+        print(
+            f"stopped by {outcome.stopped_by}; to go on: mario-agents resume {outcome.run}", file=sys.stderr
+        )
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def play(
+    run: Run,
+    episodes: Annotated[int, typer.Option(min=1)] = 1,
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE.mp4", help="Write a video, open no window.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the first episode; the next has one more.")
+    ] = None,
+    deterministic: Deterministic = False,
+    as_json: Json = False,
+) -> None:
+    """Watch the newest checkpoint play, in a window or as a video file.
+
+    Example: mario-agents play runs/1-1 --episodes 3 --video best.mp4
+    """
+    import_sb3_quietly()
+    from mario_agents.playing import play as play_episodes
+
+    played = []
+    for episode in play_episodes(run, episodes=episodes, seed=seed, deterministic=deterministic, video=video):
+        played.append({"return": episode.returns, "steps": episode.steps, **episode.infos})
+        if not as_json:
+            infos = "".join(f", {name} {value}" for name, value in episode.infos.items())
+            print(f"episode {len(played)}: return {episode.returns:,.2f}, {episode.steps:,} steps{infos}")
+    if as_json:
+        print(json.dumps({"episodes": played, "video": None if video is None else str(video)}, default=str))
+    elif video is not None:
+        print(f"video: {video}")
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    episodes: Annotated[int, typer.Option(min=1)] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Every episode's seed is derived from it.")] = 0,
+    deterministic: Deterministic = False,
+    lanes: Annotated[int, typer.Option(min=1, help="Environments side by side.")] = 8,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: RUN/evaluation.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a report, too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Play many episodes with mario-eval and keep what happened in RUN/evaluation.
+
+    Example: mario-agents evaluate runs/1-1 --episodes 100 --seed 1 --report runs/1-1/report.html
+    """
+    import_sb3_quietly()
+    from mario_agents.evaluating import evaluate as evaluate_run
+
+    summary = evaluate_run(
+        run, episodes=episodes, seed=seed, deterministic=deterministic, lanes=lanes, out=out, report=report
+    )
+    if as_json:
+        print(json.dumps(summary))
+        return
+    for name, value in summary.items():
+        print(f"{name}: {_brief(value)}")
+
+
+def _brief(value: Any) -> str:
+    """Shorten one measure of mario-eval's summary to a line."""
+    if not isinstance(value, dict):
+        return str(value)
+    centre = value.get("iqm") or value.get("mean") or value
+    name = "interquartile mean " if "iqm" in value else ""
+    if isinstance(centre, dict) and {"value", "low", "high"} <= centre.keys():
+        return f"{name}{centre['value']:.4g} (95 % interval {centre['low']:.4g} to {centre['high']:.4g})"
+    return json.dumps(value)
+
+
+@app.command()
+def zoo(
+    env: Annotated[
+        str | None, typer.Option("--env", metavar="ID", help="Show the values for this environment.")
+    ] = None,
+    algorithm: Annotated[str | None, typer.Option("--algo", help="Only this algorithm.")] = None,
+    env_option: Annotated[
+        list[str] | None, typer.Option("--env-option", metavar="KEY=VALUE", help="As for train.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the algorithms, what they can act in, and with --env the hyper-parameters chosen for it.
+
+    Example: mario-agents zoo --env CartPole-v1 --algo ppo
+    """
+    from mario_agents.zoo import describe
+
+    entries = describe(env, algorithm, _pairs(env_option, "--env-option"))
+    if as_json:
+        print(json.dumps(entries))
+        return
+    for entry in entries:
+        print(f"{entry['name']:<13} {', '.join(entry['action_spaces']):<42} {entry['summary']}")
+        for key, value in entry.get("hyperparams", {}).items():
+            print(f"    {key}: {value}")
+        if "refused" in entry:
+            print(f"    not for this environment: {entry['refused']}")
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
+    if not texts:
+        return {}
+    import_sb3_quietly()
+    from mario_agents.hyperparams import read_value
+
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise AgentsError(f"{option} takes KEY=VALUE, not {text!r}")
+        pairs[key] = read_value(value)
+    return pairs
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit status 1."""
+    try:
+        app()
+    except AgentsError as error:
+        print(f"mario-agents: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        print(f"mario-agents: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None

@@ -1,0 +1,33 @@
+"""What one run is: everything that ``train`` was told, as the manifest and the checkpoints keep it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainConfig(BaseModel):
+    """The whole of a run's settings. A run is resumed with these and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    algorithm: str = Field(description="name in the registry, such as ppo")
+    env_id: str = Field(description="Gymnasium ID, with or without 'module:' before it")
+    env_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments of the environment"
+    )
+    steps: int = Field(gt=0, description="budget in environment steps, summed over lanes")
+    minutes: float | None = Field(None, gt=0, description="budget in minutes of training; None is no limit")
+    seed: int = Field(ge=0, lt=2**31, description="seeds numpy, torch and the lanes (lane i gets seed + i)")
+    lanes: int = Field(gt=0, description="environments that are stepped together")
+    hyperparams: dict[str, Any] = Field(
+        default_factory=dict,
+        description="the algorithm's constructor arguments as written, schedules as text",
+    )
+    policy: str = Field(description="Stable-Baselines3 policy name, such as CnnPolicy")
+    reward_scale: float = Field(1.0, gt=0, description="factor on the rewards that the algorithm learns from")
+    device: str = Field("auto", description="auto, cpu or cuda; auto is cuda for images where there is one")
+    threads: int | None = Field(None, gt=0, description="torch threads; None chooses by the observation")
+    checkpoints: int = Field(20, gt=0, description="checkpoints saved over the budget, evenly")
+    keep: int = Field(3, gt=0, description="newest checkpoints kept on disk")

@@ -1,0 +1,70 @@
+"""``mario-agents evaluate``: our checkpoint, mario-eval's runner, ``RUN/evaluation``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mario_agents.acting import find_checkpoint
+from mario_agents.checkpoints import read_checkpoint
+from mario_agents.errors import AgentsError
+
+
+def evaluate(
+    path: Path,
+    *,
+    episodes: int,
+    seed: int,
+    deterministic: bool,
+    lanes: int,
+    out: Path | None = None,
+    report: Path | None = None,
+) -> dict[str, Any]:
+    """Evaluate a run's newest checkpoint on the environment that it was trained on.
+
+    Args:
+        path: a run folder, or a checkpoint (then ``out`` must be given).
+        episodes: how many.
+        seed: episodes' seeds are derived from it.
+        deterministic: the most likely action instead of a sampled one.
+        lanes: environments side by side.
+        out: the evaluation folder; ``path/evaluation`` if None.
+        report: an HTML file to write about the run and its evaluation.
+
+    Returns:
+        mario-eval's summary, with ``folder``, ``checkpoint`` and, if one was written, ``report``.
+
+    Raises:
+        AgentsError: mario-eval is missing, refuses, or the folder exists.
+    """
+    if find_spec("mario_eval") is None:
+        raise AgentsError('evaluation needs mario-eval: pip install "mario-agents[mario]"')
+    import mario_eval
+
+    checkpoint = find_checkpoint(path)
+    if out is None:
+        if path.is_file():
+            raise AgentsError(f"{path} is a file; say where the evaluation goes: --out DIR")
+        out = path / "evaluation"
+    if out.exists() and any(out.iterdir()):
+        raise AgentsError(f"{out} exists; keep it and give another folder with --out DIR, or delete it")
+    config = read_checkpoint(checkpoint)[0].config
+    try:
+        result = mario_eval.evaluate(
+            checkpoint,
+            config.env_id,
+            episodes=episodes,
+            seed=seed,
+            lanes=lanes,
+            out=out,
+            env_kwargs=config.env_kwargs,
+            deterministic=deterministic,
+        )
+        summary = {"folder": str(out), "checkpoint": str(checkpoint), **result.summary()}
+        if report is not None:
+            folders = [path] if out.parent == path else [out]
+            summary["report"] = str(mario_eval.write_report(folders, report))
+    except (mario_eval.EvaluationError, mario_eval.RecordingError) as error:
+        raise AgentsError(str(error)) from error
+    return summary

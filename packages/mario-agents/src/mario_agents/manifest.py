@@ -1,0 +1,153 @@
+"""``RUN/manifest.json``: what was run, with which versions, and how far it came."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mario_agents.atomic import write_atomically
+from mario_agents.config import TrainConfig
+from mario_agents.errors import AgentsError
+
+#: Distributions whose version can change a result. The environment's provider is added to them.
+_DISTRIBUTIONS = (
+    "mario-agents",
+    "mario-envs",
+    "mario-eval",
+    "torch",
+    "stable-baselines3",
+    "sb3-contrib",
+    "gymnasium",
+    "numpy",
+    "safetensors",
+)
+
+
+class Call(BaseModel):
+    """One call of ``train`` or ``resume``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    command: str = Field(description="command line, quoted for a shell")
+    started: str = Field(description="UTC time, ISO 8601")
+    ended: str | None = Field(None, description="UTC time, ISO 8601; None while it runs or if it was killed")
+    stopped_by: str | None = Field(None, description="steps, minutes, SIGINT, SIGTERM or error")
+    from_step: int = Field(0, description="steps when the call began")
+    versions: dict[str, str] = Field(description="python, the operating system and distributions")
+    git_commit: str | None = Field(None, description="commit of the folder it was called in, '+' if changed")
+
+
+class Manifest(BaseModel):
+    """What one run folder holds. Fields of the first call are repeated at the top for readers' ease."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = Field(1, description="layout of this file")
+    command: str = Field(description="command line of the first call")
+    algorithm: str = Field(description="name in the registry")
+    env_id: str = Field(description="Gymnasium ID as given")
+    env_kwargs: dict[str, Any] = Field(description="keyword arguments of the environment")
+    seed: int = Field(description="of the run")
+    hyperparams: dict[str, Any] = Field(description="as written, schedules as text")
+    config: TrainConfig = Field(description="everything the run was told")
+    provenance: dict[str, Any] | None = Field(None, description="what the environment says of itself")
+    versions: dict[str, str] = Field(description="of the latest call")
+    git_commit: str | None = Field(None, description="of the latest call")
+    started: str = Field(description="first call, UTC time, ISO 8601")
+    ended: str | None = Field(None, description="latest call; None while it runs or if it was killed")
+    steps: int = Field(0, description="environment steps so far, summed over lanes")
+    frames: int = Field(0, description="frames so far")
+    episodes: int = Field(0, description="finished episodes so far")
+    seconds: float = Field(0.0, description="seconds of training so far")
+    calls: list[Call] = Field(description="every call, oldest first")
+
+    def write(self, run: Path) -> None:
+        """Write ``run/manifest.json`` in one piece."""
+        write_atomically(run / "manifest.json", (self.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_manifest(run: Path) -> Manifest:
+    """Read a run's manifest.
+
+    Raises:
+        AgentsError: the folder is not a run, or its manifest is damaged.
+    """
+    path = run / "manifest.json"
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise AgentsError(f"{run} is not a run folder: {path} cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AgentsError(f"{path} is damaged or not of mario-agents: {where} {first['msg']}") from error
+
+
+def new_call(from_step: int, env_module: str | None) -> Call:
+    """Describe the call that begins now.
+
+    Args:
+        from_step: steps already done.
+        env_module: module of the environment's class, whose distribution is recorded too.
+    """
+    return Call(
+        command=shlex.join(["mario-agents", *sys.argv[1:]]),
+        started=now(),
+        from_step=from_step,
+        versions=_versions(env_module),
+        git_commit=_git_commit(),
+    )
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions(env_module: str | None) -> dict[str, str]:
+    found = {"python": platform.python_version(), "os": platform.platform()}
+    providers = packages_distributions().get((env_module or "").partition(".")[0], [])
+    for distribution in dict.fromkeys((*_DISTRIBUTIONS, *providers)):
+        try:
+            found[distribution] = version(distribution)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def provenance_of(batch: Any) -> dict[str, Any] | None:
+    """Return ``env.unwrapped.provenance`` of a batch or of its first lane, if there is one.
+
+    Args:
+        batch: a Gymnasium vector environment.
+    """
+    unwrapped = batch.unwrapped
+    for env in (unwrapped, *(lane.unwrapped for lane in getattr(unwrapped, "envs", ())[:1])):
+        found = getattr(env, "provenance", None)
+        if isinstance(found, Mapping):
+            # Through JSON and back: what cannot be written is found now, not after hours of training.
+            plain: dict[str, Any] = json.loads(json.dumps(found, default=str))
+            return plain
+    return None

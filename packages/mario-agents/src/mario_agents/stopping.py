@@ -1,0 +1,62 @@
+"""When training stops: the minutes are up, or someone asked."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType, TracebackType
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from mario_agents.schedules import TimeBudget
+
+
+class StopTraining(BaseCallback):
+    """Ends training after the step in which the minutes ran out or SIGINT or SIGTERM came.
+
+    Used as a context manager, it takes the two signals over; a second one acts as it always does, for a user
+    who will not wait for the checkpoint.
+
+    Args:
+        time_budget: the minutes.
+
+    Attributes:
+        reason: ``"steps"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``.
+    """
+
+    def __init__(self, time_budget: TimeBudget) -> None:
+        super().__init__()
+        self.reason = "steps"
+        self._time_budget = time_budget
+        self._signal: signal.Signals | None = None
+        self._previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def __enter__(self) -> StopTraining:
+        for number in self._previous:
+            signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._give_signals_back()
+
+    def _give_signals_back(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = signal.Signals(number)
+        self._give_signals_back()
+        print(
+            f"\n{self._signal.name}: saving after this step; again to leave without saving", file=sys.stderr
+        )
+
+    def _on_step(self) -> bool:
+        if self._signal is not None:
+            self.reason = self._signal.name
+            return False
+        if self._time_budget.remaining <= 0:
+            self.reason = "minutes"
+            return False
+        return True
