@@ -132,7 +132,11 @@ def noop_action(space: spaces.Space[Any]) -> Any:
 
 
 def load_policy(
-    name: str | Path, env: VectorEnv[Any, Any, Any], *, deterministic: bool = False, sb3_algorithm: str | None = None
+    name: str | Path,
+    env: VectorEnv[Any, Any, Any],
+    *,
+    deterministic: bool = False,
+    sb3_algorithm: str | None = None,
 ) -> Policy:
     """Make a policy from what the command line calls POLICY.
 
@@ -158,7 +162,11 @@ def load_policy(
     if ":" in text:
         return _import_policy(text, env)
     nearest = get_close_matches(text, BASELINES, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else "give random, noop, module:callable or a checkpoint's path"
+    hint = (
+        f"did you mean {nearest[0]!r}?"
+        if nearest
+        else "give random, noop, module:callable or a checkpoint's path"
+    )
     raise EvaluationError(f"no policy or file {text!r}: {hint}")
 
 
@@ -215,7 +223,9 @@ def _import_policy(text: str, env: VectorEnv[Any, Any, Any]) -> Policy:
     try:
         found: Any = importlib.import_module(module_name)
     except ImportError as error:
-        raise EvaluationError(f"policy {text!r}: module {module_name!r} cannot be imported: {error}") from error
+        raise EvaluationError(
+            f"policy {text!r}: module {module_name!r} cannot be imported: {error}"
+        ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             nearest = get_close_matches(part, dir(found), n=1)
@@ -227,5 +237,7 @@ def _import_policy(text: str, env: VectorEnv[Any, Any, Any]) -> Policy:
 
 def _checked(policy: Any, name: str) -> Policy:
     if not isinstance(policy, Policy):
-        raise EvaluationError(f"policy {name!r} is {type(policy).__name__}, not a callable (observations, episode_starts)")
+        raise EvaluationError(
+            f"policy {name!r} is {type(policy).__name__}, not a callable (observations, episode_starts)"
+        )
     return policy

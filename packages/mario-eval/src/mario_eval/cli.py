@@ -1,0 +1,182 @@
+"""The command line: ``mario-eval run``, ``report``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from mario_eval.errors import EvaluationError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="""Evaluate any policy on any Gymnasium environment.
+
+A first look, with nothing else installed:
+
+    mario-eval run random --env CartPole-v1 --episodes 20 --out demo
+    mario-eval report demo -o demo.html
+""",
+)
+
+
+@app.command()
+def run(
+    policy: Annotated[
+        str, typer.Argument(help="`random`, `noop`, `module:callable`, or the path of a checkpoint.", metavar="POLICY")
+    ],
+    env: Annotated[str, typer.Option("--env", help="Gymnasium ID, or `module:ID` to import its module first.")],
+    episodes: Annotated[int, typer.Option(min=1, help="How many episodes to play.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Episode i is seeded from this and i.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder to record in; must not hold a recording yet.")] = None,
+    lanes: Annotated[int, typer.Option(min=1, help="Environments side by side.")] = 8,
+    env_option: Annotated[
+        list[str] | None,
+        typer.Option(help="Keyword argument for the environment, as `name=value`, value in JSON or text. Repeatable."),
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Take a checkpoint's most likely action instead of a sample.")
+    ] = False,
+    noop_max: Annotated[int, typer.Option(min=0, help="Begin with 0 to N random no-op steps (published: 30).")] = 0,
+    sticky: Annotated[
+        float, typer.Option(min=0, max=0.999, help="Chance of repeating the last action (published: 0.25).")
+    ] = 0.0,
+    clear_width: Annotated[
+        float | None,
+        typer.Option(help="Stop early once the clear rate's 95 % interval is narrower than this, such as 0.1."),
+    ] = None,
+    import_module: Annotated[
+        list[str] | None, typer.Option("--import", help="Import a module first, for the environments it registers.")
+    ] = None,
+    sb3_zip: Annotated[
+        str | None,
+        typer.Option(
+            help="POLICY is a Stable-Baselines3 zip of this algorithm, such as PPO. Loading one runs code in it: "
+            "only do this with files you trust."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Play episodes, record them, and print the statistics.
+
+    Examples:
+
+        mario-eval run random --env CartPole-v1 --episodes 20 --out demo
+
+        mario-eval run my_module:act --env Pendulum-v1 --sticky 0.25 --json
+    """
+    from importlib import import_module as load_module
+
+    from mario_eval.protocols import Chance
+    from mario_eval.runner import evaluate
+
+    sys.path.insert(0, "")  # so that module:callable finds modules in the current folder, as python -m does
+    for module in import_module or []:
+        try:
+            load_module(module)
+        except ImportError as error:
+            raise EvaluationError(f"--import {module}: {error}") from error
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("episodes", total=episodes)
+        result = evaluate(
+            policy,
+            env,
+            episodes=episodes,
+            seed=seed,
+            lanes=lanes,
+            out=out,
+            env_kwargs=_options(env_option or []),
+            deterministic=deterministic,
+            chance=Chance(noop_max, sticky),
+            clear_width=clear_width,
+            sb3_algorithm=sb3_zip,
+            progress=lambda done, _: progress.update(task, completed=done),
+        )
+    summary = result.summary()
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    _print_summary(summary)
+    if out is not None:
+        print(f"recorded in {out}; see it: mario-eval report {shlex.quote(str(out))} -o report.html")
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Evaluation folders, run folders, monitor files' folders.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("report.html"),
+    replays: Annotated[
+        bool,
+        typer.Option(
+            "--replays/--no-replays", help="Replay episodes for videos and maps; this runs the recorded environment."
+        ),
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the path and each folder's summary as JSON.")] = False,
+) -> None:
+    """Write one self-contained HTML page about one or several folders, and print its path.
+
+    Example:
+
+        mario-eval report runs/first -o first.html
+    """
+    from mario_eval.report import write_report
+    from mario_eval.report.subjects import open_subject
+    from mario_eval.statistics.summary import summarise
+
+    page = write_report(folders, out, replays=replays)
+    if not as_json:
+        print(page)
+        return
+    recordings = [subject.recording for folder in folders if (subject := open_subject(folder))]
+    summaries = [None if recording is None else summarise(recording.episodes) for recording in recordings]
+    print(json.dumps({"page": str(page), "summaries": summaries}, indent=2))
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    """Read ``name=value`` pairs."""
+    options = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise EvaluationError(f"--env-option {pair!r}: write name=value")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    from mario_eval.report.wording import between, number, percent
+
+    print(f"{summary['episodes']} episodes; 95 % intervals in brackets")
+    if "clear_rate" in summary:
+        rate = summary["clear_rate"]
+        print(f"  {'clear rate':10} {percent(rate['value'])} [{between(rate, share=True)}]")
+    for name in ("score", "distance", "return", "steps", "frames"):
+        if name in summary:
+            mean, middle = summary[name]["mean"], summary[name]["iqm"]
+            line = f"mean {number(mean['value'])} [{between(mean)}]  IQM {number(middle['value'])} [{between(middle)}]"
+            print(f"  {name:10} {line}")
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are one line, exit status 2."""
+    try:
+        app()
+    except EvaluationError as error:
+        print(f"mario-eval: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("mario-eval: interrupted; what was recorded so far is whole", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,93 @@
+"""An evaluation folder that is being written: its lock, its manifest and its two tables."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mario_eval.errors import RecordingError
+from mario_eval.files import replaced_whole
+from mario_eval.recorders.parts import PartWriter
+
+#: A part is written when this many rows wait …
+ROWS_PER_PART = 100_000
+#: … or this many seconds have passed, or 2 % of the recording's age if that is more, so that a day of recording
+#: leaves hundreds of parts and not thousands.
+SECONDS_PER_PART = 10.0
+SHARE_OF_AGE_PER_PART = 0.02
+
+
+class RecordingFolder:
+    """The writing end of an evaluation folder; use it in a ``with`` block.
+
+    Args:
+        path: the folder; made if need be.
+        manifest: the document for ``manifest.json``.
+
+    Attributes:
+        path: the folder.
+        manifest: change it and call :meth:`write_manifest`.
+        episodes: writes ``episodes/``.
+        steps: writes ``steps/``.
+
+    Raises:
+        RecordingError: another recorder is at work there, a recording is there already, or it cannot be made.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(path / ".recorder.lock", timeout=0)
+            self._lock.acquire()
+        except Timeout as error:
+            raise RecordingError(
+                f"{path}: another recorder is writing there; choose another folder"
+            ) from error
+        except OSError as error:
+            raise RecordingError(f"{path}: cannot be written: {error.strerror or error}") from error
+        if (path / "manifest.json").exists() or any(path.glob("*/part-*.parquet")):
+            self._lock.release()
+            raise RecordingError(f"{path} holds a recording already; choose another folder or remove it")
+        self.episodes = PartWriter(path / "episodes", "episodes")
+        self.steps = PartWriter(path / "steps", "steps")
+        self._began = time.monotonic()
+        self.write_manifest()
+
+    def write_manifest(self) -> None:
+        """Write ``manifest.json`` anew."""
+        with replaced_whole(self.path / "manifest.json") as temporary:
+            temporary.write_text(json.dumps(self.manifest, indent=2, default=str) + "\n", encoding="utf-8")
+
+    def flush_if_due(self) -> None:
+        """Write parts if enough rows or enough time has gathered."""
+        now = time.monotonic()
+        due = max(SECONDS_PER_PART, SHARE_OF_AGE_PER_PART * (now - self._began))
+        if self.steps.rows >= ROWS_PER_PART or now - self.steps.flushed_at >= due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered; steps first, so that every finished episode on disk has its steps."""
+        try:
+            self.steps.flush()
+            self.episodes.flush()
+        except OSError as error:
+            raise RecordingError(f"{self.path}: recording stopped, all before is whole: {error}") from error
+
+    def close(self) -> None:
+        """Flush and let go of the folder."""
+        try:
+            self.flush()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> RecordingFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,201 @@
+"""Turns what a batch of lanes returns into rows: one per step and one per episode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mario_eval.recorders.actions import action_rows
+from mario_eval.recorders.folder import RecordingFolder
+from mario_eval.recorders.parts import Column
+from mario_eval.recorders.schema import END_PREFIX, EPISODE_COLUMNS, STEP_COLUMNS, STEP_INFOS, TERM_PREFIX
+
+
+class Recorder:
+    """Counts, sums and records the episodes of a batch of lanes.
+
+    The loop that calls it::
+
+        recorder.begin(all lanes, episode numbers, seeds)
+        while playing:
+            … = env.step(actions)
+            finished = recorder.step(actions, rewards, terminated, truncated, infos)
+            recorder.begin(lanes that were reset, episode numbers, seeds)
+
+    A lane that has not begun an episode, or finished one and begun no other, is not recorded.
+
+    Args:
+        action_space: the action space of one lane.
+        batched: the batch of it.
+        lanes: number of lanes.
+        folder: where the tables go; nothing is written if None, and rows of episodes are kept all the same.
+        episode_infos: infos of an episode's last step that become columns of ``episodes``.
+        step_infos: infos that become columns of ``steps`` and, of the last step, ``end/…`` columns of ``episodes``.
+    """
+
+    def __init__(
+        self,
+        action_space: spaces.Space[Any],
+        batched: spaces.Space[Any],
+        lanes: int,
+        *,
+        folder: RecordingFolder | None = None,
+        episode_infos: Sequence[str] = (),
+        step_infos: Sequence[str] = STEP_INFOS,
+    ) -> None:
+        self._action_space, self._batched = action_space, batched
+        self._folder = folder
+        self._episode_infos = [name for name in episode_infos if name not in EPISODE_COLUMNS]
+        self._step_infos = [name for name in step_infos if name not in STEP_COLUMNS]
+        self._active = np.zeros(lanes, bool)
+        self._episode = np.full(lanes, -1, np.int64)
+        self._seed: list[int | None] = [None] * lanes
+        self._steps = np.zeros(lanes, np.int32)
+        self._frames = np.zeros(lanes, np.int64)
+        self._return = np.zeros(lanes)
+        self._terms: dict[str, NDArray[np.float64]] = {}
+        self._began = np.zeros(lanes)
+
+    def begin(self, lanes: NDArray[np.intp], episodes: Sequence[int], seeds: Sequence[int | None]) -> None:
+        """Start recording a new episode in each of the given lanes."""
+        self._active[lanes] = True
+        self._episode[lanes] = episodes
+        for lane, seed in zip(lanes, seeds, strict=True):
+            self._seed[int(lane)] = seed
+        self._steps[lanes], self._frames[lanes], self._return[lanes] = 0, 0, 0.0
+        for sums in self._terms.values():
+            sums[lanes] = 0.0
+        self._began[lanes] = time.perf_counter()
+
+    def step(
+        self,
+        actions: Any,
+        rewards: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        infos: Mapping[str, Any],
+    ) -> list[dict[str, Any]]:
+        """Record one step of every active lane.
+
+        Args:
+            actions: the batch of actions that ran.
+            rewards: float ``[lanes]``.
+            terminated: bool ``[lanes]``.
+            truncated: bool ``[lanes]``.
+            infos: the vector environment's infos: arrays ``[lanes]`` or ``[lanes, n]``, each with a mask ``_name``.
+
+        Returns:
+            One row for each episode that this step ended, as ``episodes/`` has it.
+        """
+        active = self._active
+        frames = self._frames_of(infos)
+        terms = _terms_of(infos)
+        if self._folder is not None:
+            self._record(active, actions, rewards, frames, terms, infos)
+        self._steps += active
+        self._frames += np.where(active, frames, 0)
+        self._return += np.where(active, rewards, 0.0)
+        for name, (values, mask) in terms.items():
+            counted = active if mask is None else active & mask
+            sums = self._terms.setdefault(name, np.zeros(len(active)))
+            sums += np.where(counted, values, 0.0)
+
+        finished = np.flatnonzero((terminated | truncated) & active)
+        rows = [self._episode_row(int(lane), terminated, truncated, infos) for lane in finished]
+        if self._folder is not None:
+            for row in rows:
+                self._folder.episodes.append(
+                    1, {name: _single(value) for name, value in row.items() if value is not None}
+                )
+            self._folder.flush_if_due()
+        self._active[finished] = False
+        return rows
+
+    def _record(
+        self,
+        active: NDArray[np.bool_],
+        actions: Any,
+        rewards: NDArray[np.float64],
+        frames: NDArray[np.int64],
+        terms: Mapping[str, Column],
+        infos: Mapping[str, Any],
+    ) -> None:
+        assert self._folder is not None
+        columns: dict[str, Column] = {
+            "episode": (self._episode, None),
+            "step": (self._steps, None),
+            "action": (action_rows(self._action_space, self._batched, actions), None),
+            "reward": (np.asarray(rewards, np.float64), None),
+            "frames": (frames.astype(np.int32), None),
+        }
+        columns |= {TERM_PREFIX + name: column for name, column in terms.items()}
+        for name in self._step_infos:
+            found = _info(infos, name)
+            if found is not None:
+                columns[name] = found
+        # Indexing with the mask also copies, and environments may reuse their arrays.
+        kept = {
+            name: (values[active], None if mask is None else mask[active])
+            for name, (values, mask) in columns.items()
+        }
+        self._folder.steps.append(int(active.sum()), kept)
+
+    def _frames_of(self, infos: Mapping[str, Any]) -> NDArray[np.int64]:
+        ones = np.ones(len(self._active), np.int64)
+        found = _info(infos, "frames")
+        if found is None:
+            return ones
+        values, mask = found
+        return values.astype(np.int64) if mask is None else np.where(mask, values, ones)
+
+    def _episode_row(
+        self, lane: int, terminated: NDArray[np.bool_], truncated: NDArray[np.bool_], infos: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "episode": int(self._episode[lane]),
+            "seed": self._seed[lane],
+            "lane": lane,
+            "return": float(self._return[lane]),
+            "steps": int(self._steps[lane]),
+            "frames": int(self._frames[lane]),
+            "seconds": time.perf_counter() - self._began[lane],
+            "terminated": bool(terminated[lane]),
+            "truncated": bool(truncated[lane]),
+        }
+        row |= {TERM_PREFIX + name: float(sums[lane]) for name, sums in self._terms.items()}
+        row |= {name: _scalar(infos, name, lane) for name in self._episode_infos}
+        ends = {END_PREFIX + name: _scalar(infos, name, lane) for name in self._step_infos}
+        return row | {name: value for name, value in ends.items() if value is not None}
+
+
+def _info(infos: Mapping[str, Any], name: str) -> Column | None:
+    values = infos.get(name)
+    if not isinstance(values, np.ndarray):
+        return None
+    mask = infos.get(f"_{name}")
+    return values, None if mask is None or mask.all() else mask
+
+
+def _terms_of(infos: Mapping[str, Any]) -> dict[str, Column]:
+    terms = infos.get("reward_terms")
+    if not isinstance(terms, Mapping):
+        return {}
+    found = {name: _info(terms, name) for name in terms if not name.startswith("_")}
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def _scalar(infos: Mapping[str, Any], name: str, lane: int) -> Any:
+    found = _info(infos, name)
+    if found is None or found[0].ndim != 1 or (found[1] is not None and not found[1][lane]):
+        return None
+    value = found[0][lane]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _single(value: Any) -> Column:
+    return np.array([value], dtype=object if isinstance(value, str) else None), None

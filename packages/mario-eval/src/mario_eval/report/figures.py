@@ -1,0 +1,145 @@
+"""The charts of the page: each a plotly figure, a sentence, and the same numbers as a table.
+
+Colours are names of the page's style sheet, such as ``@accent``; the page's script puts the colour in, so that charts
+follow light, dark and print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_eval.report.wording import label, measured, number, percent
+from mario_eval.training import PROGRESS, Curve, Training, rolling
+
+#: What a learning curve is drawn of, where the training files have it; the first that exist, four at most.
+CURVES = ("clear", "distance", "score", "return", "steps")
+
+_BINS = 30
+_TABLE_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One chart.
+
+    Attributes:
+        title: its heading.
+        caption: what it shows, in a sentence with the main numbers: the alternative to looking at it.
+        data: plotly traces.
+        layout: plotly layout, added to the page's own.
+        head: column names of the table.
+        rows: the table.
+        units: for each unit that the x axis can be switched to, the x values of every trace.
+    """
+
+    title: str
+    caption: str
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    head: list[str]
+    rows: list[list[str]]
+    units: dict[str, list[list[float]]] = field(default_factory=dict)
+
+
+def series_colour(index: int) -> str:
+    """Return the colour of one of several runs; the first is the accent."""
+    return f"@series{index % 6}"
+
+
+def learning_curves(runs: Sequence[tuple[str, Training]]) -> list[Figure]:
+    """Draw the learning curves of one run or several, one figure per measure."""
+    shared = [unit for unit in PROGRESS if all(unit in training.progress for _, training in runs)]
+    figures = []
+    for measure in CURVES:
+        curves = [(name, curve) for name, training in runs if (curve := rolling(training, measure)) is not None]
+        if curves and len(figures) < 4:
+            figures.append(_learning_curve(measure, curves, shared))
+    return figures
+
+
+def _learning_curve(measure: str, curves: list[tuple[str, Curve]], units: list[str]) -> Figure:
+    data: list[dict[str, Any]] = []
+    by_unit: dict[str, list[list[float]]] = {unit: [] for unit in units}
+    for index, (name, curve) in enumerate(curves):
+        colour = series_colour(index)
+        band = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.18, "hoverinfo": "skip"}
+        band |= {"y": _round([*curve.high, *curve.low[::-1]]), "mode": "none", "showlegend": False}
+        line = {"type": "scatter", "mode": "lines", "name": name, "y": _round(curve.mean)}
+        line |= {"line": {"color": colour, "width": 2}}
+        data += [band, line]
+        for unit in units:
+            points = curve.progress[unit]
+            by_unit[unit] += [_round([*points, *points[::-1]]), _round(points)]
+    for trace, points in zip(data, by_unit["steps"], strict=True):
+        trace["x"] = points
+    first = curves[0][1]
+    best = int(np.argmax(first.mean))
+    caption = (
+        f"{label(measure)} in training, rolling mean over {first.window} episodes with its 95 % interval: "
+        f"{measured(measure, first.mean[0])} at first, {measured(measure, first.mean[-1])} at the end, "
+        f"at best {measured(measure, first.mean[best])} after {number(first.progress['steps'][best])} steps."
+    )
+    rows = []
+    for name, curve in curves:
+        for at in np.unique(np.linspace(0, len(curve.mean) - 1, _TABLE_ROWS).astype(int)):
+            interval = f"{measured(measure, curve.low[at])} to {measured(measure, curve.high[at])}"
+            rows.append([name, number(curve.progress["steps"][at]), measured(measure, curve.mean[at]), interval])
+    layout = {"xaxis": {"title": {"text": "steps"}, "rangemode": "tozero"}, "showlegend": len(curves) > 1}
+    layout["yaxis"] = {"tickformat": ".0%", "range": [0, 1.02]} if measure == "clear" else {"rangemode": "tozero"}
+    return Figure(label(measure), caption, data, layout, ["Run", "Steps", "Mean", "95 % interval"], rows, by_unit)
+
+
+def histogram(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float64]]]) -> Figure:
+    """Draw how a number is distributed over the episodes of one run or several."""
+    everything = np.concatenate([values for _, values in runs])
+    edges = _edges(everything)
+    centres, width = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
+    data: list[dict[str, Any]] = []
+    rows, sentences = [], []
+    for index, (name, values) in enumerate(runs):
+        counts, _ = np.histogram(values, edges)
+        shares = counts / max(1, len(values))
+        trace: dict[str, Any] = {"name": name, "x": _round(centres), "y": _round(shares), "customdata": counts.tolist()}
+        trace["hovertemplate"] = "%{x:,.4~g}: %{customdata} episodes (%{y:.1%})<extra></extra>"
+        if len(runs) == 1:
+            trace |= {"type": "bar", "width": width * 0.92, "marker": {"color": series_colour(index)}}
+        else:
+            trace |= {"type": "scatter", "mode": "lines", "line": {"color": series_colour(index), "shape": "hvh"}}
+        data.append(trace)
+        low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+        prefix = f"{name}: " if len(runs) > 1 else ""
+        sentences.append(f"{prefix}half of {len(values)} episodes are at {number(middle)} or below")
+        sentences.append(f"nine in ten between {number(low)} and {number(high)}")
+        rows += [
+            [name, f"{number(left)} to {number(right)}", str(count), percent(share)]
+            for left, right, count, share in zip(edges[:-1], edges[1:], counts, shares, strict=True)
+            if count
+        ]
+    layout = {
+        "xaxis": {"title": {"text": unit}},
+        "yaxis": {"tickformat": ".0%", "title": {"text": "episodes"}, "rangemode": "tozero"},
+        "showlegend": len(runs) > 1,
+    }
+    caption = f"{title}: {', '.join(sentences)}."
+    return Figure(title, caption, data, layout, ["Run", unit.capitalize(), "Episodes", "Share"], rows)
+
+
+def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return bin edges; whole numbers get bins of whole width, so that none falls between two."""
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return np.array([low - 0.5, low + 0.5])
+    if np.all(values == np.round(values)):
+        width = max(1.0, np.ceil((high - low + 1) / _BINS))
+        return np.arange(low - 0.5, high + width, width)
+    return np.linspace(low, high, min(_BINS, max(5, int(np.sqrt(values.size) * 2))) + 1)
+
+
+def _round(values: Any) -> list[float]:
+    """Keep five digits: more cannot be seen and would make the page larger."""
+    return [float(f"{value:.5g}") for value in np.asarray(values, np.float64)]

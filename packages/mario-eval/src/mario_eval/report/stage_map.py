@@ -1,0 +1,76 @@
+"""A map of a scrolling stage, stitched from the pictures of replays."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+#: Looks at a level are kept by the place of the picture's left edge, in steps of this many px …
+_STRIDE = 24
+#: … so many for each place, at least this many pictures apart, so that whoever walks there has moved on. The
+#: median of all looks at a point has no status line, player or enemy in it.
+_PER_PLACE, _APART = 3, 30
+#: The most looks that one point's median is taken of.
+_LOOKS = 9
+
+
+class AreaMap:
+    """Pictures of one area of a level, gathered by where their left edge was.
+
+    >>> area = AreaMap()
+    >>> area.look(np.zeros((2, 4, 3), np.uint8), screen_x=10)
+    >>> area.left, area.stitch().shape
+    (10, (2, 4, 3))
+    """
+
+    def __init__(self) -> None:
+        self._looks: dict[int, list[tuple[int, NDArray[np.uint8]]]] = {}
+        self._looked_at: dict[int, int] = {}
+        self._count = 0
+
+    def look(self, picture: NDArray[np.uint8], screen_x: int) -> None:
+        """Offer an RGB picture, uint8 ``[height, width, 3]``, whose left edge is at ``screen_x`` px of the level."""
+        place = screen_x // _STRIDE
+        self._count += 1
+        kept = self._looks.setdefault(place, [])
+        if len(kept) < _PER_PLACE and (not kept or self._count - self._looked_at[place] >= _APART):
+            kept.append((screen_x, picture.copy()))
+            self._looked_at[place] = self._count
+
+    @property
+    def left(self) -> int:
+        """Level x of the map's left edge, px."""
+        return min(x for kept in self._looks.values() for x, _ in kept)
+
+    def stitch(self) -> NDArray[np.uint8]:
+        """Return the map, RGB uint8 ``[height, map width, 3]``; places never seen are gray."""
+        looks = [look for place in sorted(self._looks) for look in self._looks[place]]
+        height, width = looks[0][1].shape[:2]
+        left = self.left
+        map_width = max(x for x, _ in looks) + width - left
+        stitched = np.full((height, map_width, 3), 128, np.uint8)
+        # Between two neighbouring left or right edges, the same looks cover every column.
+        edges = sorted({edge for x, _ in looks for edge in (x - left, x - left + width)})
+        for start, end in pairwise(edges):
+            covering = [picture[:, start - x + left : end - x + left] for x, picture in looks if x - left <= start and end <= x - left + width]
+            if covering:
+                chosen = covering[:: -(-len(covering) // _LOOKS)]
+                # The lower of two middle looks, so that colours are never mixed into new ones.
+                stitched[:, start:end] = np.sort(chosen, axis=0)[(len(chosen) - 1) // 2]
+        return stitched
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """Encode an RGB picture, uint8 ``[height, width, 3]``, as PNG."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="image2pipe") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.height, stream.width = picture.shape[:2]
+        stream.pix_fmt = "rgb24"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
