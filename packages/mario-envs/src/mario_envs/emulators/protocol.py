@@ -73,8 +73,8 @@ class Emulator(Protocol):
             stop: ends a lane's run early; see :class:`StopCondition`.
             keep: int32 ``[n, k]``, rising along each row: the 0-based frames of the run whose picture is
                 wanted. A frame that a stop prevented is replaced by the last frame that ran.
-            pictures: uint8 ``[n, k, height, width]``, C-contiguous, written with gray pictures (ITU-R 601 luma)
-                of the kept frames, reduced by area averaging to any height ≤ 240 and width ≤ 256.
+            pictures: uint8 ``[n, k, height, width]``, C-contiguous, written with gray pictures (ITU-R 601
+                luma) of the kept frames, reduced by area averaging to any height ≤ 240 and width ≤ 256.
                 Given together with ``keep`` or not at all.
             on_frame: called after every frame of every lane; lanes run one after the other then.
 

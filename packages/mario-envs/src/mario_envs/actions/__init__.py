@@ -1,0 +1,1 @@
+"""Actions: from what a policy chose to a button plan."""

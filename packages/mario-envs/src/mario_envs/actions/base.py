@@ -1,0 +1,83 @@
+"""What an action plugin is: from a policy's action to a button plan, for all lanes at once."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mario_envs.buttons import DOWN, LEFT, RIGHT, UP, ButtonPlan
+
+
+class ActionError(ValueError):
+    """An action that cannot be carried out; raised before any frame runs."""
+
+
+@runtime_checkable
+class Action(Protocol):
+    """Turns a policy's actions into button plans. Holds no state of its own.
+
+    Attributes:
+        space: the action space of one lane.
+    """
+
+    @property
+    def space(self) -> spaces.Space[Any]:
+        """The action space of one lane: Box, Discrete, MultiDiscrete or MultiBinary."""
+
+    def plan(self, actions: NDArray[Any], remaining: NDArray[np.int32]) -> ButtonPlan:
+        """Plan the next step of every lane.
+
+        Args:
+            actions: ``[lanes, *space.shape]``, finite and inside the space.
+            remaining: int32 ``[lanes, 6]``, frames still planned for each button, columns as in
+                :data:`mario_envs.buttons.PLAYED`.
+        """
+
+
+def check_actions(space: spaces.Space[Any], actions: Any, lanes: int) -> NDArray[Any]:
+    """Return the actions as one array ``[lanes, *space.shape]``, Box actions clipped to their bounds.
+
+    Raises:
+        ActionError: wrong shape, not numbers, NaN or infinite, or outside a discrete space.
+
+    >>> check_actions(spaces.Discrete(7), [9], lanes=1)
+    Traceback (most recent call last):
+        ...
+    mario_envs.actions.base.ActionError: action 9 is outside Discrete(7)
+    """
+    shape = (lanes, *(space.shape or ()))
+    try:
+        array = np.asarray(actions)
+        given = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ActionError(f"an action must be numbers of shape {shape[1:]}, not {actions!r}") from None
+    if array.shape != shape:
+        raise ActionError(f"actions must have shape {shape} (lanes first), not {array.shape}")
+    if not np.isfinite(given).all():
+        raise ActionError(f"an action must be finite, not {given[~np.isfinite(given)][0]}")
+    if isinstance(space, spaces.Box):
+        clipped: NDArray[Any] = np.clip(array, space.low, space.high).astype(space.dtype)
+        return clipped
+    for action in array.astype(np.int64) if (given == np.rint(given)).all() else array:
+        if not space.contains(action):
+            raise ActionError(f"action {action} is outside {space}")
+    return array.astype(np.int64)
+
+
+def without_opposites(holds: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the holds ``[lanes, 6]`` as a D-pad can press them: of two opposites the larger stays.
+
+    Of two equal ones, right and up stay.
+
+    >>> without_opposites(np.array([[0, 0, 9, 5, 2, 0]], np.int32))
+    array([[0, 0, 9, 0, 2, 0]], dtype=int32)
+    """
+    holds = holds.copy()
+    for first, second in ((LEFT, RIGHT), (DOWN, UP)):
+        first_wins = holds[:, first] > holds[:, second]
+        holds[first_wins, second] = 0
+        holds[~first_wins, first] = 0
+    return holds

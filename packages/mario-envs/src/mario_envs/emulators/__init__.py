@@ -1,0 +1,1 @@
+"""Emulators: what runs a button plan, frame by frame."""

@@ -1,0 +1,114 @@
+"""Super Mario Bros. as a :class:`gymnasium.Env`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from mario_envs.lanes import Lanes
+from mario_envs.rendering import FPS, RENDER_MODES, Renderer
+from mario_envs.settings import Settings
+
+#: Infos worth recording when an episode ends; tools read it from ``env.metadata``.
+EPISODE_INFO = ("score", "distance", "clear", "dead", "episode_frames", "stage", "time")
+
+_LANE = np.zeros(1, np.intp)
+
+
+class MarioEnv(gymnasium.Env[Any, Any]):
+    """One lane of the game.
+
+    Make it with :func:`gymnasium.make`; the keyword arguments are those of
+    :class:`mario_envs.settings.Settings`.
+
+    Infos of each step: ``frames`` (emulator frames in this step), ``reward_terms`` (dict of float, adding up
+    to the reward), ``score`` (points), ``x``, ``y``, ``screen_x`` (px), ``area`` (which map x belongs to),
+    ``distance`` (px, the farthest x), ``stage`` ("1-1"), ``time`` (game clock), ``coins``, ``lives``,
+    ``power_up``, ``clear``, ``dead``, ``episode_frames``, and ``holds`` (int32 ``[6]``, frames still planned
+    per button). A reset returns the same without the first two.
+
+    Args:
+        render_mode: "rgb_array" (the last picture), "rgb_array_list" (every emulated picture since the last
+            call), "human" (a window at 60 frames a second) or None.
+        **settings: see :class:`mario_envs.settings.Settings`.
+
+    Example:
+        >>> import gymnasium, mario_envs
+        >>> env = gymnasium.make("MarioScore-1-1-ContinuousFrames-v0")
+        >>> observation, info = env.reset(seed=0)
+        >>> observation.shape, info["x"], info["stage"]
+        ((4, 84, 84), 40, '1-1')
+        >>> *_, info = env.step([0, 0, 0, 0.8, 0, 0.8])  # right and B for 16 frames
+        >>> info["frames"]
+        16
+        >>> env.close()
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by Gymnasium)
+        "render_modes": list(RENDER_MODES),
+        "render_fps": FPS,
+        "episode_info": EPISODE_INFO,
+    }
+
+    def __init__(self, render_mode: str | None = None, **settings: Any) -> None:
+        self._lanes = Lanes(Settings.from_kwargs(settings), num_lanes=1)
+        self._renderer = Renderer(render_mode, self._lanes.screen)
+        self.render_mode = render_mode
+        self.action_space = self._lanes.action.space
+        self.observation_space = self._lanes.observation.space
+        self._over = True
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """JSON-able: the ROM's hash and revision and the plugins' keys, versions and options."""
+        return self._lanes.provenance
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; no options are known."""
+        super().reset(seed=seed, options=options)
+        self._renderer.forget(0)
+        observations, infos = self._lanes.begin(0, self.np_random, self._renderer.on_frame)
+        self._over = False
+        return first_row(observations), first_row(infos)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Play one step.
+
+        Raises:
+            ActionError: the action has a wrong shape, is not finite or is outside a discrete space; no
+                frame has run then.
+            RuntimeError: the episode is over.
+        """
+        if self._over:
+            raise gymnasium.error.ResetNeeded("the episode is over, or has not begun: call reset() first")
+        step = self._lanes.step(_LANE, np.asarray(action)[None], self._renderer.on_frame)
+        terminated, truncated = bool(step.terminated[0]), bool(step.truncated[0])
+        self._over = terminated or truncated
+        return (
+            first_row(step.observations),
+            float(step.rewards[0]),
+            terminated,
+            truncated,
+            first_row(step.infos),
+        )
+
+    def render(self) -> Any:
+        """Return what the render mode says."""
+        return self._renderer.render(0)
+
+    def close(self) -> None:
+        """Free the emulator and close the window."""
+        self._renderer.close()
+        self._lanes.close()
+
+
+def first_row(batch: Any) -> Any:
+    """Return the first lane of an array or of each array in a dict, numbers as Python's own."""
+    if isinstance(batch, dict):
+        return {name: first_row(value) for name, value in batch.items()}
+    row = batch[0]
+    return row.item() if isinstance(row, np.generic) else row

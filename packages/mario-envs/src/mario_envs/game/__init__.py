@@ -1,0 +1,1 @@
+"""What is known of Super Mario Bros.: its memory, its stages, its ROMs."""

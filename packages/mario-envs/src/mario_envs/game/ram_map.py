@@ -1,0 +1,114 @@
+"""Where Super Mario Bros. keeps what we read and write; the only file with addresses.
+
+Sources: gym-super-mario-bros's ``smb_env.py`` and the public disassembly of the game, whose labels are
+given where they say more than our names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value in the 2 KiB work RAM.
+
+    Attributes:
+        address: of its first byte.
+        meaning: in words, with unit and the values that matter.
+        size: bytes, from ``address`` on.
+        encoding: "unsigned" (low byte first), "signed" (one byte), "digits" (bytes 0–9, most
+            significant first) or "bytes" (an array, as it is).
+    """
+
+    address: int
+    meaning: str
+    size: int = 1
+    encoding: Literal["unsigned", "signed", "digits", "bytes"] = "unsigned"
+
+    def read(self, ram: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Decode the field for every lane: ``[lanes, 2048]`` → int64 ``[lanes]``, or ``[lanes, size]``.
+
+        >>> ram = np.zeros((1, 2048), np.uint8)
+        >>> ram[0, 0x07F8:0x07FB] = 3, 9, 8
+        >>> CLOCK.read(ram)
+        array([398])
+        """
+        part = ram[:, self.address : self.address + self.size]
+        if self.encoding == "bytes":
+            return part.astype(np.int64)
+        if self.encoding == "digits":
+            return part @ 10 ** np.arange(self.size - 1, -1, -1, dtype=np.int64)
+        if self.encoding == "signed":
+            return part[:, 0].view(np.int8).astype(np.int64)
+        return part @ 256 ** np.arange(self.size, dtype=np.int64)
+
+
+# The player
+PLAYER_STATE = Field(0x000E, "GameEngineSubroutine: what the game does with the player; see PlayerState")
+FLOAT_STATE = Field(0x001D, "0 ground, 1 jump, 2 fall, 3 climbing or sliding down the flagpole")
+X_PAGE = Field(0x006D, "player x in the area, in pages of 256 px")
+X_PIXEL = Field(0x0086, "player x within its page, px")
+X_SPEED = Field(0x0057, "player x speed, 1/16 px per frame", encoding="signed")
+Y_SPEED = Field(0x009F, "player y speed, px per frame, downwards", encoding="signed")
+Y_ON_SCREEN = Field(0x03B8, "player y on the screen, px from the top")
+Y_PAGE = Field(0x00B5, "player y page: 0 above the screen, 1 on it, more when falling out below")
+POWER_UP = Field(0x0756, "0 small, 1 big, 2 fire")
+
+# The picture
+SCREEN_X_PAGE = Field(0x071A, "left edge of the picture in the area, in pages of 256 px")
+SCREEN_X_PIXEL = Field(0x071C, "left edge of the picture within its page, px")
+
+# The counters
+SCORE = Field(0x07DD, "score in tens: millions first, the printed last digit is always 0", 6, "digits")
+COINS = Field(0x07ED, "coins", 2, "digits")
+CLOCK = Field(0x07F8, "game clock, in its own units of 24 frames", 3, "digits")
+LIVES = Field(0x075A, "lives left after this one; 255 when the game is over")
+
+# Where in the game
+WORLD = Field(0x075F, "world - 1")
+STAGE = Field(0x075C, "stage - 1, as the status line shows it")
+AREA_NUMBER = Field(0x0760, "area - 1: also counts the entrance scenes of some stages")
+AREA_POINTER = Field(0x0750, "the area to load next; later, where the next pipe leads")
+AREA_DATA = Field(0x00E7, "AreaData: address of the level data being played", 2)
+GAME_MODE = Field(0x0770, "OperMode: 0 title, 1 game, 2 end of a world, 3 game over")
+MODE_TASK = Field(0x0772, "OperMode_Task: 0 loads an area, 3 plays; in mode 2, 4 is after the message")
+DEATH_MUSIC = Field(0x0712, "DeathMusicLoaded: 1 once the player has fallen into a pit")
+PRE_LEVEL_TIMER = Field(0x07A0, "frames of the black screen before a level, in units of 21")
+
+# The things on the screen
+ENEMY_ACTIVE = Field(0x000F, "enemy slots in use", 6, "bytes")
+ENEMY_TYPE = Field(0x0016, "enemy identifiers by slot", 6, "bytes")
+ENEMY_X_PAGE = Field(0x006E, "enemy x in pages, by slot", 6, "bytes")
+ENEMY_X_PIXEL = Field(0x0087, "enemy x within its page, px, by slot", 6, "bytes")
+ENEMY_Y_PAGE = Field(0x00B6, "enemy y page by slot, 1 on the screen", 6, "bytes")
+ENEMY_Y_PIXEL = Field(0x00CF, "enemy y on the screen, px, by slot", 6, "bytes")
+LEVEL_TILES = Field(0x0500, "two pages of 13 rows × 16 columns of level tiles, 0 is empty", 416, "bytes")
+
+
+class PlayerState:
+    """The values of PLAYER_STATE that end something."""
+
+    FLAGPOLE = 0x04
+    WALKS_TO_CASTLE = 0x05
+    LOSES_LIFE = 0x06
+    NORMAL = 0x08
+    DYING = 0x0B
+
+
+class GameMode:
+    """The values of GAME_MODE that end something."""
+
+    END_OF_WORLD = 2
+    GAME_OVER = 3
+
+
+class ModeTask:
+    """The values of MODE_TASK that the episode's end waits for."""
+
+    LOADS_AREA = 0
+    AFTER_MESSAGE = 4

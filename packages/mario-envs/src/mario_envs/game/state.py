@@ -1,0 +1,124 @@
+"""The game as numbers: RAM decoded for all lanes at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_envs.game import ram_map as at
+from mario_envs.game.ram_map import GameMode, PlayerState
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class GameState:
+    """What a reward or an observation may know of every lane. Arrays of shape ``[lanes]``.
+
+    Attributes:
+        x: player x in the area, px.
+        y: player y on the screen, px from the top; above 240 when falling out.
+        screen_x: left edge of the picture in the area, px.
+        x_speed: 1/16 px per frame, to the right.
+        y_speed: px per frame, downwards.
+        area: which map ``x`` belongs to; differs between a stage and its bonus rooms.
+        score: points, with the millions digit.
+        coins: 0–99.
+        time: the game's clock, 0–400.
+        lives: lives left after this one; -1 when the game is over.
+        power_up: 0 small, 1 big, 2 fire.
+        world: 1–8.
+        stage: 1–4.
+        clear: the flag or the axe was touched in the step that led here.
+        dead: a life was lost in the step that led here.
+        score_at_start: score when the episode, or the life, began.
+        frame: frames since the episode began.
+    """
+
+    x: Ints
+    y: Ints
+    screen_x: Ints
+    x_speed: Ints
+    y_speed: Ints
+    area: Ints
+    score: Ints
+    coins: Ints
+    time: Ints
+    lives: Ints
+    power_up: Ints
+    world: Ints
+    stage: Ints
+    clear: Bools
+    dead: Bools
+    score_at_start: Ints
+    frame: Ints
+
+    def take(self, rows: NDArray[np.intp]) -> GameState:
+        """Return the state of some lanes, in that order."""
+        return GameState(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def put(self, rows: NDArray[np.intp], other: GameState) -> None:
+        """Write ``other`` over some lanes, in place."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
+
+    @classmethod
+    def blank(cls, lanes: int) -> GameState:
+        """Return a state of zeros, to be put into."""
+        arrays: dict[str, Any] = {field.name: np.zeros(lanes, np.int64) for field in fields(cls)}
+        return cls(**arrays | {"clear": np.zeros(lanes, bool), "dead": np.zeros(lanes, bool)})
+
+
+def decode(
+    ram: NDArray[np.uint8], *, score_at_start: Ints | None = None, frame: Ints | None = None
+) -> GameState:
+    """Decode the RAM of all lanes, uint8 ``[lanes, 2048]``.
+
+    ``clear`` and ``dead`` are read as they stand in RAM at this moment.
+    """
+    lives = at.LIVES.read(ram)
+    score = at.SCORE.read(ram) * 10
+    return GameState(
+        x=at.X_PAGE.read(ram) * 256 + at.X_PIXEL.read(ram),
+        # Above the screen the y page is 0, below it 2 or more.
+        y=(at.Y_PAGE.read(ram) - 1) * 256 + at.Y_ON_SCREEN.read(ram),
+        screen_x=at.SCREEN_X_PAGE.read(ram) * 256 + at.SCREEN_X_PIXEL.read(ram),
+        x_speed=at.X_SPEED.read(ram),
+        y_speed=at.Y_SPEED.read(ram),
+        area=at.AREA_DATA.read(ram),
+        score=score,
+        coins=at.COINS.read(ram),
+        time=at.CLOCK.read(ram),
+        lives=np.where(lives == 255, -1, lives),
+        power_up=np.minimum(at.POWER_UP.read(ram), 2),
+        world=at.WORLD.read(ram) + 1,
+        stage=at.STAGE.read(ram) + 1,
+        clear=is_clear(ram),
+        dead=is_dead(ram),
+        score_at_start=score if score_at_start is None else score_at_start,
+        frame=np.zeros_like(score) if frame is None else frame,
+    )
+
+
+def is_clear(ram: NDArray[np.uint8]) -> Bools:
+    """Return which lanes slide down the flagpole, walk to the castle, or have touched the axe."""
+    state = at.PLAYER_STATE.read(ram)
+    at_flag = (state == PlayerState.FLAGPOLE) | (state == PlayerState.WALKS_TO_CASTLE)
+    clear: Bools = at_flag | (at.GAME_MODE.read(ram) == GameMode.END_OF_WORLD)
+    return clear
+
+
+def is_dead(ram: NDArray[np.uint8]) -> Bools:
+    """Return which lanes are losing a life: to an enemy or the clock, or in a pit.
+
+    Falling below the screen is not enough: out of a bonus room in the clouds it leads back to the stage.
+    The game tells the two apart by loading its death music.
+    """
+    state = at.PLAYER_STATE.read(ram)
+    hit = (state == PlayerState.DYING) | (state == PlayerState.LOSES_LIFE)
+    dead: Bools = (hit & ~is_clear(ram)) | (at.DEATH_MUSIC.read(ram) != 0)
+    return dead

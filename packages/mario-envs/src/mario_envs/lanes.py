@@ -1,0 +1,358 @@
+"""N lanes of the game: the one place where a step happens, for a single environment and for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mario_envs.actions.base import Action, check_actions
+from mario_envs.buttons import PLAYED, Button, ButtonPlan
+from mario_envs.emulators.protocol import Emulator, EmulatorError, FrameListener, StopCondition
+from mario_envs.game import ram_map, stages
+from mario_envs.game.ram_map import GameMode
+from mario_envs.game.roms import load_rom
+from mario_envs.game.state import GameState, decode
+from mario_envs.lane_random import LaneRandom
+from mario_envs.observations.base import Observation, View
+from mario_envs.plugins.errors import PluginError
+from mario_envs.plugins.manager import choose
+from mario_envs.rewards.base import Reward
+from mario_envs.settings import Settings
+
+#: NTSC frames per second (https://www.nesdev.org/wiki/Cycle_reference_chart).
+FRAMES_PER_SECOND = 60.0988
+
+# The longest end of a stage: flag, fireworks, castle, next stage's first frame. Seen: some 900 frames.
+_MAX_ENDING_FRAMES = 3_600
+
+LaneNumbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step brought; row ``i`` of each array belongs to the ``i``-th lane that was stepped.
+
+    Attributes:
+        observations: array, or dict of arrays, lanes first.
+        rewards: float64 ``[lanes]``, the sum of the terms.
+        terminated: bool ``[lanes]``.
+        truncated: bool ``[lanes]``.
+        infos: name → ``[lanes, …]`` array; "reward_terms" is a dict of such.
+    """
+
+    observations: Any
+    rewards: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    infos: dict[str, Any]
+
+
+class Lanes:
+    """Begins episodes and plays steps in any subset of its lanes; lanes never influence each other.
+
+    Args:
+        settings: of the environment.
+        num_lanes: how many.
+
+    Raises:
+        RomError: the ROM cannot be used.
+        UnknownChoiceError, PluginError, ValueError: a plugin cannot be chosen.
+    """
+
+    def __init__(self, settings: Settings, num_lanes: int) -> None:
+        self.settings = settings
+        rom = load_rom(settings.rom, allow_unknown=settings.allow_unknown_rom)
+        action = choose("action", settings.action)
+        reward = choose("reward", settings.reward)
+        observation = choose("observation", settings.observation)
+        emulator = choose("emulator", settings.emulator, rom, num_lanes)
+        self.action: Action = action.value
+        self.reward: Reward = reward.value
+        self._reward_name = reward.name
+        self.observation: Observation = observation.value
+        self._observation_name = observation.name
+        self.emulator: Emulator = emulator.value
+        #: What a manifest should say of this environment.
+        self.provenance: dict[str, Any] = {
+            "mario-envs": metadata.version("mario-envs"),
+            "rom": {"sha256": rom.sha256, "revision": rom.revision},
+            "action": action.record,
+            "reward": reward.record,
+            "observation": observation.record,
+            "emulator": emulator.record,
+        }
+
+        self._state = GameState.blank(num_lanes)
+        self._remaining = np.zeros((num_lanes, len(PLAYED)), np.int32)
+        self._distance = np.zeros(num_lanes, np.int64)
+        self._still_frames = np.zeros(num_lanes, np.int64)
+        self._random = LaneRandom(num_lanes)
+        self._memory = np.zeros((num_lanes, *self.observation.memory_shape), self.observation.memory_dtype)
+        self._starts: dict[tuple[int, str], bytes] = {}
+
+    def begin(
+        self, lane: int, random: np.random.Generator, on_frame: FrameListener | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode in one lane.
+
+        Args:
+            lane: which.
+            random: draws the stage, the frames without a button and the seed of the lane's own stream.
+            on_frame: called after every emulated frame but the title's.
+
+        Returns:
+            Observations and infos as in :class:`Step`, of one row.
+        """
+        lanes = np.array([lane], np.intp)
+        stage = self.settings.stages[random.integers(len(self.settings.stages))]
+        noops = int(random.integers(self.settings.max_noops + 1))
+        self._random.seed(lane, int(random.integers(2**63)))
+
+        self._go_to_start(lane, stage)
+        # One frame more than asked, to have a picture of.
+        pictures, keep = self._pictures(lanes), self._keep_last(lanes, noops + 1)
+        idle = ButtonPlan.steady(Button(0), noops + 1)
+        self.emulator.run(lanes, idle, keep=keep, pictures=pictures, on_frame=on_frame)
+        ram = self.emulator.ram(lanes)
+        state = decode(ram)
+        self._state.put(lanes, state)
+        self._remaining[lanes] = 0
+        self._distance[lanes] = state.x
+        self._still_frames[lanes] = 0
+        return self._observe(lanes, ram, pictures, first=True), self._infos(lanes)
+
+    def _go_to_start(self, lane: int, stage: str) -> None:
+        """Put one console where its stage begins, from a saved state if there is one."""
+        saved = self._starts.get((lane, stage))
+        if saved is not None:
+            try:
+                self.emulator.restore(lane, saved)
+                return
+            except EmulatorError:  # nes-py keeps one state per lane, and another stage has taken its place
+                pass
+        stages.start_stage(self.emulator, lane, stage)
+        self._starts[lane, stage] = self.emulator.save(lane)
+
+    def step(self, lanes: LaneNumbers, actions: Any, on_frame: FrameListener | None = None) -> Step:
+        """Play one step in each named lane.
+
+        Args:
+            lanes: ``[n]`` different lane numbers.
+            actions: one row for each.
+            on_frame: called after every emulated frame.
+
+        Raises:
+            ActionError: before any frame runs.
+            PluginError: the reward or the observation returned something unusable.
+        """
+        actions = check_actions(self.action.space, actions, len(lanes))
+        before = self._state.take(lanes)
+
+        plan = self.action.plan(actions, self._remaining[lanes])
+        pictures, keep = self._pictures(lanes), None
+        if pictures is not None:
+            keep = self.observation.keep(plan.frames, lanes, self._random)
+        frames = self.emulator.run(
+            lanes, plan, stop=stages.ENDINGS, keep=keep, pictures=pictures, on_frame=on_frame
+        )
+        self._remaining[lanes] = np.maximum(plan.holds - frames[:, None], 0)
+
+        ram = self.emulator.ram(lanes)
+        after = decode(ram, score_at_start=before.score_at_start, frame=before.frame + frames)
+        if (after.clear | after.dead).any():
+            ram = self._play_endings(lanes, after, ram, pictures, on_frame)
+        terms = self._terms(before, after)
+
+        self._state.put(lanes, self._with_new_life(after))
+        frames = after.frame - before.frame
+        moved = (after.x != before.x) | (after.area != before.area)
+        self._still_frames[lanes] = np.where(moved, 0, self._still_frames[lanes] + frames)
+        self._distance[lanes] = np.maximum(self._distance[lanes], after.x)
+        terminated = self._terminated(before, after)
+        still = self._still_frames[lanes] >= self.settings.max_still_seconds * FRAMES_PER_SECOND
+        return Step(
+            observations=self._observe(lanes, ram, pictures, first=False),
+            rewards=np.sum(list(terms.values()), axis=0),
+            terminated=terminated,
+            truncated=still & ~terminated,
+            infos=self._infos(lanes) | {"frames": frames, "reward_terms": terms},
+        )
+
+    def _play_endings(
+        self,
+        lanes: LaneNumbers,
+        after: GameState,
+        ram: NDArray[np.uint8],
+        pictures: NDArray[np.uint8] | None,
+        on_frame: FrameListener | None,
+    ) -> NDArray[np.uint8]:
+        """Let the game finish what an ending began, with no button pressed, and write it into ``after``.
+
+        A cleared stage counts its time and fireworks into the score; "game" plays on to where the player can
+        be steered again. Returns the RAM to observe.
+        """
+        whole_game = self.settings.task == "game"
+        ended = after.clear | after.dead if whole_game else after.clear
+        if not ended.any():
+            return ram
+        at_axe = ended & (ram_map.GAME_MODE.read(ram) == GameMode.END_OF_WORLD)
+        self._idle_until(stages.AFTER_AXE, at_axe, lanes, after, on_frame)
+        self._idle_until(stages.AFTER_STAGE, ended & ~at_axe, lanes, after, on_frame)
+        if not whole_game:
+            # The level that loads next is not this episode's: only the score is.
+            score = ram_map.SCORE.read(self.emulator.ram(lanes)) * 10
+            after.score[ended] = score[ended]
+            return ram
+
+        goes_on = ended & ~_at_last_castle(after)
+        self._idle_until(stages.AFTER_STAGE, at_axe & goes_on, lanes, after, on_frame)
+        self._idle_until(stages.IN_PLAY, goes_on, lanes, after, on_frame, pictures)
+        ram = self.emulator.ram(lanes)
+        settled = decode(ram, score_at_start=after.score_at_start, frame=after.frame)
+        rows = np.flatnonzero(ended)
+        after.put(rows, replace(settled, clear=after.clear, dead=after.dead).take(rows))
+        return ram
+
+    def _idle_until(
+        self,
+        stop: tuple[StopCondition, ...],
+        which: NDArray[np.bool_],
+        lanes: LaneNumbers,
+        after: GameState,
+        on_frame: FrameListener | None,
+        pictures: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Run some lanes with no button until ``stop``; count their frames and take their last picture."""
+        rows = np.flatnonzero(which)
+        if not len(rows):
+            return
+        wanted = None if pictures is None else pictures[rows]
+        keep = None if wanted is None else self._keep_last(rows, _MAX_ENDING_FRAMES)
+        idle = ButtonPlan.steady(Button(0), _MAX_ENDING_FRAMES, len(rows))
+        after.frame[rows] += self.emulator.run(
+            lanes[rows], idle, stop=stop, keep=keep, pictures=wanted, on_frame=on_frame
+        )
+        if pictures is not None and wanted is not None:
+            pictures[rows] = wanted
+
+    def _terms(self, before: GameState, after: GameState) -> dict[str, NDArray[np.float64]]:
+        """Return the reward's terms, checked."""
+        try:
+            # Adding 0.0 turns -0.0 into 0.0.
+            terms = {
+                str(name): np.asarray(term, np.float64) + 0.0
+                for name, term in self.reward(before, after).items()
+            }
+        except Exception as error:  # whatever a stranger's reward raises
+            raise PluginError(f"{self._reward_name} failed: {type(error).__name__}: {error}") from error
+        if not terms:
+            raise PluginError(f"{self._reward_name} returned no term")
+        for name, term in terms.items():
+            if term.shape != after.x.shape:
+                raise PluginError(
+                    f"{self._reward_name}: term {name!r} has shape {term.shape}, "
+                    f"not {after.x.shape}, one per lane"
+                )
+            if not np.isfinite(term).all():
+                raise PluginError(f"{self._reward_name}: term {name!r} is not finite")
+        return terms
+
+    def _observe(
+        self, lanes: LaneNumbers, ram: NDArray[np.uint8], pictures: NDArray[np.uint8] | None, *, first: bool
+    ) -> Any:
+        """Return the observation plugin's observations, checked."""
+        memory = self._memory[lanes]
+        view = View(
+            state=self._state.take(lanes),
+            ram=ram,
+            remaining=self._remaining[lanes],
+            pictures=pictures,
+            first=np.full(len(lanes), first),
+            memory=memory,
+        )
+        try:
+            observations = self.observation.observe(view)
+        except Exception as error:  # whatever a stranger's observation raises
+            raise PluginError(f"{self._observation_name} failed: {type(error).__name__}: {error}") from error
+        self._memory[lanes] = memory
+        self._check_observations(self.observation.space, observations, len(lanes))
+        return observations
+
+    def _check_observations(self, space: spaces.Space[Any], observations: Any, lanes: int) -> None:
+        if isinstance(space, spaces.Dict):
+            if not isinstance(observations, Mapping) or observations.keys() != space.spaces.keys():
+                raise PluginError(f"{self._observation_name} must return a dict with {sorted(space.spaces)}")
+            for name, part in space.spaces.items():
+                self._check_observations(part, observations[name], lanes)
+            return
+        expected = (lanes, *(space.shape or ()))
+        shape, dtype = getattr(observations, "shape", None), getattr(observations, "dtype", None)
+        if shape != expected or dtype != space.dtype:
+            raise PluginError(
+                f"{self._observation_name} returned shape {shape} of {dtype}; "
+                f"its space needs {expected} of {space.dtype}"
+            )
+        if observations.dtype.kind == "f" and not np.isfinite(observations).all():
+            raise PluginError(f"{self._observation_name} returned a value that is not finite")
+
+    def _pictures(self, lanes: LaneNumbers) -> NDArray[np.uint8] | None:
+        wanted = self.observation.pictures
+        if wanted is None:
+            return None
+        return np.zeros((len(lanes), wanted.count, wanted.height, wanted.width), np.uint8)
+
+    def _keep_last(self, lanes: LaneNumbers, frames: int) -> NDArray[np.int32] | None:
+        wanted = self.observation.pictures
+        return None if wanted is None else np.full((len(lanes), wanted.count), frames - 1, np.int32)
+
+    def _with_new_life(self, after: GameState) -> GameState:
+        """Let the next life's score count from here: a death has taken what was gained before (R4)."""
+        return replace(after, score_at_start=np.where(after.dead, after.score, after.score_at_start))
+
+    def _terminated(self, before: GameState, after: GameState) -> NDArray[np.bool_]:
+        if self.settings.task == "stage":
+            return after.clear | after.dead
+        return (after.lives < 0) | (after.clear & _at_last_castle(before))
+
+    def _infos(self, lanes: LaneNumbers) -> dict[str, Any]:
+        state = self._state.take(lanes)
+        return {
+            "x": state.x,
+            "y": state.y,
+            "screen_x": state.screen_x,
+            "area": state.area,
+            "stage": _STAGE_NAMES[state.world & 0xFF, state.stage & 0xFF],
+            "score": state.score,
+            "coins": state.coins,
+            "time": state.time,
+            "lives": state.lives,
+            "power_up": state.power_up,
+            "clear": state.clear,
+            "dead": state.dead,
+            "distance": self._distance[lanes],
+            "episode_frames": state.frame,
+            "holds": self._remaining[lanes],
+        }
+
+    def screen(self, lane: int) -> NDArray[np.uint8]:
+        """Return one lane's picture, RGB uint8 ``[240, 256, 3]``."""
+        return self.emulator.screen(lane)
+
+    def close(self) -> None:
+        """Give the emulator back."""
+        self.emulator.close()
+
+
+def _at_last_castle(state: GameState) -> NDArray[np.bool_]:
+    at_last: NDArray[np.bool_] = (state.world == 8) & (state.stage == 4)
+    return at_last
+
+
+# Wrong worlds such as the minus world count on beyond 8; every byte has a name.
+_STAGE_NAMES = np.array([[f"{world}-{stage}" for stage in range(256)] for world in range(256)], object)

@@ -1,0 +1,1 @@
+"""Observations: what a policy sees."""

@@ -1,0 +1,1 @@
+"""Plugins: the hooks, and what finds and chooses."""

@@ -1,0 +1,1 @@
+"""Rewards: from two game states to a reward, term by term."""

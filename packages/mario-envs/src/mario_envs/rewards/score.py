@@ -1,0 +1,46 @@
+"""The manual's reward: progress and the game's own score (R1–R6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_envs.game.state import GameState
+from mario_envs.rewards.movement import clock_ticks, displacement
+
+
+@dataclass(frozen=True)
+class ScoreReward:
+    """Progress, score difference, time and death, each a term.
+
+    Attributes:
+        progress: per px moved to the right (R1).
+        score: per point of score (R2, R6: 1/100; 1/10,000 is too small for one stage). What the game
+            adds after the flag counts.
+        time: per tick of the game's clock, taken off (R3).
+        lost_score: share of the score term gained in this life that a death takes away again (R4).
+        death: taken off at a death besides (R4).
+        scale: multiplies every term, so that returns suit a value function.
+
+    A clear has no term: touching the flag or the axe earns score like any other event (R5).
+    """
+
+    progress: float = 1.0
+    score: float = 0.01
+    time: float = 1.0
+    lost_score: float = 1.0
+    death: float = 50.0
+    scale: float = 0.1
+
+    def __call__(self, before: GameState, after: GameState) -> dict[str, NDArray[np.float64]]:
+        """Return the five terms; see :class:`mario_envs.rewards.base.Reward`."""
+        gained_this_life = np.maximum(after.score - before.score_at_start, 0)
+        return {
+            "progress": self.scale * self.progress * displacement(before, after),
+            "score": self.scale * self.score * (after.score - before.score),
+            "time": -self.scale * self.time * clock_ticks(before, after),
+            "lost_score": -self.scale * self.score * self.lost_score * gained_this_life * after.dead,
+            "death": -self.scale * self.death * after.dead,
+        }

@@ -1,0 +1,78 @@
+"""Everything that can be set about an environment, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from os import PathLike
+from typing import Any, Literal, get_args
+
+from mario_envs.game.stages import parse_stage
+from mario_envs.plugins.errors import unknown
+from mario_envs.plugins.manager import Choice
+
+Task = Literal["stage", "game"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keyword arguments of ``gymnasium.make`` and ``gymnasium.make_vec``.
+
+    Attributes:
+        stages: the stages that an episode may begin in, drawn anew for each (seeded).
+        task: "stage" ends the episode at the first death or clear; "game" plays on from stage to stage
+            until all lives are lost or the last castle is cleared.
+        action: the action plugin: a key, a mapping of a key to its options, or an object.
+        reward: the reward plugin, likewise.
+        observation: the observation plugin, likewise.
+        emulator: the emulator plugin, likewise.
+        rom: path of a ROM in iNES format; None takes the one that gym-super-mario-bros bundles.
+        allow_unknown_rom: accept a ROM that is no known revision of the game.
+        max_noops: an episode begins after 0 to this many frames without a button (uniform, seeded).
+        max_still_seconds: seconds of game time without horizontal movement after which the episode is
+            truncated. 60.0988 frames are a second.
+    """
+
+    stages: tuple[str, ...] = ("1-1",)
+    task: Task = "stage"
+    action: Choice = "builtin/continuous-frames"
+    reward: Choice = "builtin/score"
+    observation: Choice = "builtin/frames"
+    emulator: Choice = "builtin/nes-py"
+    rom: str | PathLike[str] | None = None
+    allow_unknown_rom: bool = False
+    max_noops: int = 0
+    max_still_seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        stages: object = self.stages
+        if not isinstance(stages, Sequence) or isinstance(stages, str) or not stages:
+            raise ValueError(f'stages must be a list such as ("1-1", "4-2"), not {stages!r}')
+        object.__setattr__(self, "stages", tuple(stages))
+        for stage in self.stages:
+            parse_stage(stage)
+        if self.task not in get_args(Task):
+            raise unknown("task", self.task, get_args(Task))
+        if self.max_noops != int(self.max_noops) or self.max_noops < 0:
+            raise ValueError(f"max_noops must be a whole number of at least 0, not {self.max_noops!r}")
+        if not self.max_still_seconds > 0:
+            raise ValueError(f"max_still_seconds must be positive, not {self.max_still_seconds!r}")
+
+    @classmethod
+    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> Settings:
+        """Build settings from keyword arguments.
+
+        Raises:
+            UnknownChoiceError: a name is not a setting; names the nearest that is.
+            ValueError: a value is out of range.
+
+        >>> Settings.from_kwargs({"rewards": "score"})
+        Traceback (most recent call last):
+            ...
+        mario_envs.plugins.errors.UnknownChoiceError: unknown setting 'rewards'; did you mean 'reward'? ...
+        """
+        names = [field.name for field in fields(cls)]
+        for name in kwargs:
+            if name not in names:
+                raise unknown("setting", name, names)
+        return cls(**kwargs)

@@ -1,0 +1,214 @@
+"""Super Mario Bros. as a :class:`gymnasium.vector.VectorEnv`: the same step over N lanes."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.core import RenderFrame
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space, create_empty_array
+from numpy.typing import NDArray
+
+from mario_envs.actions.base import ActionError
+from mario_envs.env import EPISODE_INFO
+from mario_envs.lanes import Lanes
+from mario_envs.rendering import FPS, RENDER_MODES, Renderer
+from mario_envs.settings import Settings
+
+
+class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """A batch of lanes of the game, equal to as many :class:`~mario_envs.env.MarioEnv` step for step.
+
+    Make it with ``gymnasium.make_vec(id, num_envs=N)``. Infos are Gymnasium's dict of arrays with masks.
+
+    Args:
+        num_envs: number of lanes.
+        render_mode: as for the single environment, but "human" needs one lane; ``render()`` returns a tuple,
+            one entry per lane.
+        autoreset_mode: Gymnasium's; with "Disabled", ``reset(options={"reset_mask": …})`` resets some lanes.
+        **settings: see :class:`mario_envs.settings.Settings`.
+
+    Example:
+        >>> import gymnasium, mario_envs
+        >>> envs = gymnasium.make_vec("MarioScore-1-1-DiscreteFrames-v0", num_envs=2)
+        >>> observations, infos = envs.reset(seed=0)
+        >>> observations.shape, infos["x"]
+        ((2, 4, 84, 84), array([40, 40]))
+        >>> envs.close()
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by Gymnasium)
+        "render_modes": list(RENDER_MODES),
+        "render_fps": FPS,
+        "episode_info": EPISODE_INFO,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        render_mode: str | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        **settings: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, not {num_envs!r}")
+        if render_mode == "human" and num_envs > 1:
+            raise ValueError('render_mode="human" shows one lane only: use num_envs=1')
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self._lanes = Lanes(Settings.from_kwargs(settings), num_envs)
+        self._renderer = Renderer(render_mode, self._lanes.screen)
+        self.render_mode = render_mode
+        self.num_envs = num_envs
+        self.single_action_space = self._lanes.action.space
+        self.single_observation_space = self._lanes.observation.space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._randoms = [seeding.np_random(None)[0] for _ in range(num_envs)]
+        self._begun = np.zeros(num_envs, bool)
+        self._over = np.zeros(num_envs, bool)
+        self._observations = create_empty_array(self.single_observation_space, num_envs)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """JSON-able: the ROM's hash and revision and the plugins' keys, versions and options."""
+        return self._lanes.provenance
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin episodes in all lanes, or where ``options["reset_mask"]``, bool ``[num_envs]``, is true.
+
+        Args:
+            seed: one for lane 0, counted up for the others; or one per lane, None to go on with its stream.
+            options: see above.
+        """
+        if seed is None or isinstance(seed, int):
+            seeds: list[int | None] = [None if seed is None else seed + i for i in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed must be one number or {self.num_envs} of them, not {len(seeds)}")
+        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, bool)))
+        if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+            raise ValueError(
+                f"reset_mask must be a bool array of shape ({self.num_envs},) with one True at least"
+            )
+
+        infos: dict[str, Any] = {}
+        for lane in np.flatnonzero(mask):
+            if seeds[lane] is not None:
+                self._randoms[lane] = seeding.np_random(seeds[lane])[0]
+            self._begin(int(lane), infos)
+        return deepcopy(self._observations), infos
+
+    def _begin(self, lane: int, infos: dict[str, Any]) -> None:
+        self._renderer.forget(lane)
+        row = np.array([lane])
+        observations, started = self._lanes.begin(lane, self._randoms[lane], self._renderer.on_frame)
+        _write(self._observations, row, observations)
+        _merge(infos, started, row, self.num_envs)
+        self._begun[lane], self._over[lane] = True, False
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Play one step in every lane; a lane whose episode ended does what the autoreset mode says.
+
+        Raises:
+            ActionError: an action has a wrong shape, is not finite or is outside a discrete space; no
+                frame has run then.
+            ResetNeeded: a lane's episode is over and the autoreset mode is "Disabled".
+        """
+        resettable = self._begun & (self.autoreset_mode is AutoresetMode.NEXT_STEP)
+        stuck = ~self._begun | (self._over & ~resettable)
+        if stuck.any():
+            lanes = np.flatnonzero(stuck).tolist()
+            raise gymnasium.error.ResetNeeded(
+                f"episodes of lanes {lanes} are over or not begun: call reset()"
+            )
+        actions = np.asarray(actions)
+        if actions.shape[:1] != (self.num_envs,):
+            raise ActionError(
+                f"there must be one action for each of {self.num_envs} lanes, not {actions.shape}"
+            )
+
+        playing, ended = np.flatnonzero(~self._over), np.flatnonzero(self._over)
+        rewards = np.zeros(self.num_envs)
+        terminated, truncated = np.zeros(self.num_envs, bool), np.zeros(self.num_envs, bool)
+        infos: dict[str, Any] = {}
+        if len(playing):
+            step = self._lanes.step(playing, actions[playing], self._renderer.on_frame)
+            rewards[playing], terminated[playing] = step.rewards, step.terminated
+            truncated[playing] = step.truncated
+            _write(self._observations, playing, step.observations)
+            self._over = terminated | truncated
+            if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
+                self._restart(playing, step.infos, infos)
+            else:
+                _merge(infos, step.infos, playing, self.num_envs)
+        for lane in ended:
+            self._begin(int(lane), infos)
+        return deepcopy(self._observations), rewards, terminated, truncated, infos
+
+    def _restart(self, playing: NDArray[np.intp], stepped: dict[str, Any], infos: dict[str, Any]) -> None:
+        """Begin anew where episodes ended; what they ended with goes into final_obs and final_info."""
+        over = self._over[playing]
+        going, ended = playing[~over], playing[over]
+        if len(going):
+            _merge(infos, _rows(stepped, ~over), going, self.num_envs)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for lane in ended:
+            final_obs[lane] = _rows(self._observations, int(lane))
+        final_info: dict[str, Any] = {}
+        _merge(final_info, _rows(stepped, over), ended, self.num_envs)
+        mask = np.zeros(self.num_envs, bool)
+        mask[ended] = True
+        infos.update(final_obs=final_obs, _final_obs=mask, final_info=final_info, _final_info=mask.copy())
+        for lane in ended:
+            self._begin(int(lane), infos)
+
+    def render(self) -> tuple[RenderFrame, ...] | None:
+        """Return what the render mode says, one entry per lane."""
+        if self.render_mode in (None, "human"):
+            return None
+        return tuple(self._renderer.render(lane) for lane in range(self.num_envs))  # type: ignore[misc]
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the emulator and close the window."""
+        self._renderer.close()
+        self._lanes.close()
+
+
+def _write(batch: Any, lanes: NDArray[np.intp], rows: Any) -> None:
+    """Write rows into a batch of observations, array or dict of arrays, in place."""
+    if isinstance(batch, dict):
+        for name, part in batch.items():
+            _write(part, lanes, rows[name])
+    else:
+        batch[lanes] = rows
+
+
+def _rows(batch: Any, which: Any) -> Any:
+    """Return a copy of some rows of an array, or of each array in a dict."""
+    if isinstance(batch, dict):
+        return {name: _rows(part, which) for name, part in batch.items()}
+    return np.array(batch[which])
+
+
+def _merge(infos: dict[str, Any], part: dict[str, Any], lanes: NDArray[np.intp], num_envs: int) -> None:
+    """Write the infos of some lanes into Gymnasium's form: an array over all lanes and a mask ``_name``."""
+    for name, rows in part.items():
+        if isinstance(rows, dict):
+            _merge(infos.setdefault(name, {}), rows, lanes, num_envs)
+        elif name not in infos:
+            blank = None if rows.dtype == object else 0
+            infos[name] = np.full((num_envs, *rows.shape[1:]), blank, rows.dtype)
+            infos[name][lanes] = rows
+        else:
+            infos[name][lanes] = rows
+        infos.setdefault(f"_{name}", np.zeros(num_envs, bool))[lanes] = True
