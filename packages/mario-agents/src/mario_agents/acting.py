@@ -20,8 +20,8 @@ class Agent:
 
     Args:
         model: a loaded algorithm.
-        deterministic: take the most likely action instead of sampling. The DQN family, TD3 and DDPG act the same
-            either way: their exploration noise belongs to training.
+        deterministic: take the most likely action instead of sampling. The DQN family, TD3 and DDPG act
+            the same either way: their exploration noise belongs to training.
     """
 
     def __init__(self, model: BaseAlgorithm, *, deterministic: bool = False) -> None:

@@ -287,9 +287,8 @@ def _fill(
         if name in fixed and name not in tensors:
             raise CheckpointError(f"{path} lacks the tensor {name}")
         if name in expected and expected[name].shape != tensors[name].shape:
-            raise CheckpointError(
-                f"{path}: {name} has shape {list(tensors[name].shape)}, the agent needs {list(expected[name].shape)}"
-            )
+            found, needed = list(tensors[name].shape), list(expected[name].shape)
+            raise CheckpointError(f"{path}: {name} has shape {found}, the agent needs {needed}")
     parameters: dict[str, dict[str, Any]] = {}
     for name, state in model.get_parameters().items():
         if "param_groups" in state:
@@ -298,14 +297,16 @@ def _fill(
             parameters[name] = _optimiser_state(name, state, shapes, info, tensors, path)
         else:
             parameters[name] = {key: tensors[f"{name}/{key}"] for key in state}
-    model.set_parameters(parameters, exact_match=True)
+    # SB3's annotation says tensors where its documentation and its code say state dicts.
+    model.set_parameters(parameters, exact_match=True)  # type: ignore[arg-type]
     for name in _variables(model):
         recursive_getattr(model, name).data.copy_(tensors[f"variable/{name}"])
     for name, count in info.counters.items():
         if name in _COUNTERS and hasattr(model, name):
             setattr(model, name, count)
     if model.use_sde:
-        model.policy.reset_noise()  # as BaseAlgorithm.load does: the noise matrix is not a parameter
+        # As BaseAlgorithm.load does: the noise matrix is not a parameter.
+        model.policy.reset_noise()  # type: ignore[operator]
 
 
 def _optimiser_state(

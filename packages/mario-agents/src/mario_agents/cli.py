@@ -1,4 +1,4 @@
-"""The command line ``mario-agents``. Commands import what they need themselves: ``--help`` must not wait for torch."""
+"""The command line ``mario-agents``. Commands import what they need: ``--help`` must not wait for torch."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def train(
     """
     import_sb3_quietly()
     from mario_agents import experiment
+    from mario_agents.configure import configure_run
 
-    if minutes is not None and minutes <= 0:
-        raise AgentsError(f"--minutes must be above 0, not {minutes:g}")
-    config = experiment.configure_run(
+    _check_minutes(minutes)
+    config = configure_run(
         algorithm,
         env,
         steps=steps,
@@ -118,9 +118,13 @@ def resume(
     import_sb3_quietly()
     from mario_agents import experiment
 
+    _check_minutes(minutes)
+    _finish(experiment.resume(run, steps=steps, minutes=minutes), as_json)
+
+
+def _check_minutes(minutes: float | None) -> None:
     if minutes is not None and minutes <= 0:
         raise AgentsError(f"--minutes must be above 0, not {minutes:g}")
-    _finish(experiment.resume(run, steps=steps, minutes=minutes), as_json)
 
 
 def _finish(outcome: Outcome, as_json: bool) -> None:

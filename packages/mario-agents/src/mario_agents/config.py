@@ -18,7 +18,7 @@ class TrainConfig(BaseModel):
         default_factory=dict, description="keyword arguments of the environment"
     )
     steps: int = Field(gt=0, description="budget in environment steps, summed over lanes")
-    minutes: float | None = Field(None, gt=0, description="budget in minutes of training; None is no limit")
+    minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")
     seed: int = Field(ge=0, lt=2**31, description="seeds numpy, torch and the lanes (lane i gets seed + i)")
     lanes: int = Field(gt=0, description="environments that are stepped together")
     hyperparams: dict[str, Any] = Field(
@@ -26,8 +26,12 @@ class TrainConfig(BaseModel):
         description="the algorithm's constructor arguments as written, schedules as text",
     )
     policy: str = Field(description="Stable-Baselines3 policy name, such as CnnPolicy")
-    reward_scale: float = Field(1.0, gt=0, description="factor on the rewards that the algorithm learns from")
-    device: str = Field("auto", description="auto, cpu or cuda; auto is cuda for images where there is one")
-    threads: int | None = Field(None, gt=0, description="torch threads; None chooses by the observation")
-    checkpoints: int = Field(20, gt=0, description="checkpoints saved over the budget, evenly")
-    keep: int = Field(3, gt=0, description="newest checkpoints kept on disk")
+    reward_scale: float = Field(default=1.0, gt=0, description="factor on the rewards that are learned from")
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="auto, cpu, cuda or cuda:N; auto is cuda for images where there is one",
+    )
+    threads: int | None = Field(default=None, gt=0, description="torch threads; None chooses by observation")
+    checkpoints: int = Field(default=20, gt=0, description="checkpoints saved over the budget, evenly")
+    keep: int = Field(default=3, gt=0, description="newest checkpoints kept on disk")

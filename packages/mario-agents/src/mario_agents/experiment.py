@@ -1,33 +1,31 @@
-"""A run from its settings to its folder: lanes, agent, training, checkpoints, manifest; and going on with it."""
+"""A run from its settings to its folder: lanes, agent, training, checkpoints, manifest; and going on."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
-from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 from mario_agents import hyperparams as hp
-from mario_agents.algorithms.registry import check_action_space, find_algorithm
+from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.checkpoints import list_checkpoints, load_model, read_checkpoint, save_checkpoint
 from mario_agents.config import TrainConfig
+from mario_agents.configure import OpenLanes
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
 from mario_agents.manifest import Manifest, new_call, now, provenance_of, read_manifest
 from mario_agents.progress import ShowProgress
 from mario_agents.recording import RecordEpisodes
-from mario_agents.sampling.vec_env import LaneVecEnv, make_lanes
+from mario_agents.refilling import RefillReplay
+from mario_agents.sampling.vec_env import LaneVecEnv
+from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import TimeBudget
 from mario_agents.stopping import StopTraining
 
@@ -62,80 +60,6 @@ class Outcome:
     def interrupted(self) -> bool:
         """Whether a signal ended it."""
         return self.stopped_by.startswith("SIG")
-
-
-def configure_run(
-    algorithm_name: str,
-    env_id: str,
-    *,
-    steps: int,
-    minutes: float | None = None,
-    seed: int | None = None,
-    lanes: int | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    env_kwargs: Mapping[str, Any] | None = None,
-    **settings: Any,
-) -> TrainConfig:
-    """Settle everything about a run before anything is written.
-
-    Args:
-        algorithm_name: such as ``"ppo"``.
-        env_id: Gymnasium ID.
-        steps: budget in environment steps, summed over lanes.
-        minutes: budget in minutes.
-        seed: drawn at random if None, and recorded.
-        lanes: overrides the hyper-parameter file's.
-        overrides: hyper-parameters set by the user.
-        env_kwargs: keyword arguments of the environment.
-        **settings: further fields of :class:`TrainConfig`.
-
-    Raises:
-        AgentsError: an unknown or unfitting name or value; the message names the nearest valid one.
-    """
-    algorithm = find_algorithm(algorithm_name)
-    observation_space, action_space = probe_spaces(env_id, env_kwargs or {})
-    check_action_space(algorithm, action_space)
-    chosen = hp.choose(algorithm, env_id, observation_space, overrides)
-    file_lanes, policy, reward_scale = (chosen.pop(key) for key in hp.OUR_KEYS)
-    return TrainConfig(
-        algorithm=algorithm.name,
-        env_id=env_id,
-        env_kwargs=dict(env_kwargs or {}),
-        steps=steps,
-        minutes=minutes,
-        seed=int(np.random.SeedSequence().generate_state(1)[0] >> 1) if seed is None else seed,
-        lanes=lanes or file_lanes,
-        hyperparams=chosen,
-        policy=policy,
-        reward_scale=reward_scale,
-        **settings,
-    )
-
-
-def probe_spaces(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
-    """Return the observation and action space of one lane.
-
-    Raises:
-        AgentsError: the environment is unknown or refuses its options.
-    """
-    with _open_lanes(find_env(env_id), 1, env_kwargs, env_id) as lanes:
-        return lanes.observation_space, lanes.action_space
-
-
-class _open_lanes:  # noqa: N801 -- reads as the function it is
-    """Make lanes, say in one line why they cannot be made, and close them."""
-
-    def __init__(self, spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any], env_id: str) -> None:
-        try:
-            self._lanes = make_lanes(spec, lanes, env_kwargs)
-        except Exception as error:  # environments raise what they like; a user's option is what differs
-            raise AgentsError(f"{env_id} cannot be made: {' '.join(str(error).split())}") from error
-
-    def __enter__(self) -> LaneVecEnv:
-        return self._lanes
-
-    def __exit__(self, *_: object) -> None:
-        self._lanes.close()
 
 
 def train(config: TrainConfig, run: Path) -> Outcome:
@@ -193,14 +117,14 @@ class _Training:
         self.config, self.run, self.checkpoint = config, run, checkpoint
         self.info = None if checkpoint is None else read_checkpoint(checkpoint)[0]
         self.calls = [] if manifest is None else list(manifest.calls)
-        self.first = manifest
 
     def go(self, steps: int) -> Outcome:
+        """Train for so many more steps."""
         config, info = self.config, self.info
         spec = find_env(config.env_id)
         limit = None if config.minutes is None else config.minutes * 60
         self.time_budget = TimeBudget(limit, spent=info.seconds if info else 0.0)
-        with _open_lanes(spec, config.lanes, config.env_kwargs, config.env_id) as lanes:
+        with OpenLanes(spec, config.lanes, config.env_kwargs, config.env_id) as lanes:
             _set_threads(config, lanes)
             entry_point = spec.entry_point if isinstance(spec.entry_point, str) else None
             self.calls.append(
@@ -247,9 +171,13 @@ class _Training:
         frames_before = self.recorder.frames
         progress = ShowProgress(self.recorder, self.config.steps, self.time_budget)
         stop = StopTraining(self.time_budget)
-        callbacks: list[BaseCallback] = [stop, progress, _SaveEvenly(self)]
+        callbacks: list[BaseCallback] = [
+            stop,
+            progress,
+            SaveEvenly(self.save, self.used, self.config.checkpoints),
+        ]
         if self.info is not None and isinstance(self.model, OffPolicyAlgorithm):
-            callbacks.append(_RefillReplay())
+            callbacks.append(RefillReplay())
         self._write_manifest(ended=None, stopped_by=None)
         self.time_budget.start()
         try:
@@ -276,7 +204,12 @@ class _Training:
             means=progress.standing().means,
         )
 
+    def used(self) -> float:
+        """Return the share of the budget that is used, by steps or by minutes, whichever is more."""
+        return max(self.model.num_timesteps / self.config.steps, 1.0 - self.time_budget.remaining)
+
     def save(self) -> Path:
+        """Write a checkpoint, and in the manifest how far the run is."""
         path = save_checkpoint(
             self.run / "checkpoints",
             self.model,
@@ -313,57 +246,8 @@ class _Training:
         ).write(self.run)
 
 
-class _SaveEvenly(BaseCallback):
-    """Saves between a rollout's update and the next rollout, ``config.checkpoints`` times over the budget."""
-
-    def __init__(self, training: _Training) -> None:
-        super().__init__()
-        self._training = training
-        self._saved_at = 0.0
-
-    def _share(self) -> float:
-        training = self._training
-        return max(self.model.num_timesteps / training.config.steps, 1.0 - training.time_budget.remaining)
-
-    def _on_training_start(self) -> None:
-        self._saved_at = self._share()
-
-    def _on_rollout_start(self) -> None:
-        if self._share() - self._saved_at >= 1.0 / self._training.config.checkpoints:
-            self._training.save()
-            self._saved_at = self._share()
-
-    def _on_step(self) -> bool:
-        return True
-
-
-class _RefillReplay(BaseCallback):
-    """Fills the empty replay of a resumed run with the agent's own actions before the first update.
-
-    Without it Stable-Baselines3, whose step count is past ``learning_starts``, would update on a handful of
-    transitions over and over.
-    """
-
-    def _on_training_start(self) -> None:
-        model, env = self.model, self.training_env
-        assert isinstance(model, OffPolicyAlgorithm)
-        assert model.replay_buffer is not None
-        steps = -(-model.learning_starts // env.num_envs)
-        if steps:
-            model.collect_rollouts(
-                env,
-                self.locals["callback"],
-                TrainFreq(steps, TrainFrequencyUnit.STEP),
-                model.replay_buffer,
-                model.action_noise,
-            )
-
-    def _on_step(self) -> bool:
-        return True
-
-
 def _device(config: TrainConfig) -> str:
-    # A GPU loses against one core on small vectors (Stable-Baselines3's advice for MlpPolicy, its issue 1245).
+    # A GPU loses against one core on small vectors (SB3 issue 1245).
     if config.device == "auto":
         return "cuda" if config.policy.startswith("Cnn") and torch.cuda.is_available() else "cpu"
     if config.device.startswith("cuda") and not torch.cuda.is_available():
@@ -374,8 +258,8 @@ def _device(config: TrainConfig) -> str:
 def _set_threads(config: TrainConfig, lanes: LaneVecEnv) -> None:
     """Choose the number of torch threads.
 
-    Measured on 2 cores, updates of 512: an MLP of 256x256 takes 34,586 samples/s with one thread and 2,749 with
-    two (beside other work); a Nature CNN 659 and 1,015.
+    Measured on 2 cores beside other work, samples/s of updates of 512: an MLP of 256x256 34,586 with one
+    thread and 2,749 with two; a Nature CNN 659 and 1,015.
     """
     is_image = hp.observation_kind(lanes.observation_space) == "image"
     torch.set_num_threads(config.threads or (min(os.cpu_count() or 1, 8) if is_image else 1))

@@ -40,11 +40,11 @@ class Call(BaseModel):
 
     command: str = Field(description="command line, quoted for a shell")
     started: str = Field(description="UTC time, ISO 8601")
-    ended: str | None = Field(None, description="UTC time, ISO 8601; None while it runs or if it was killed")
-    stopped_by: str | None = Field(None, description="steps, minutes, SIGINT, SIGTERM or error")
-    from_step: int = Field(0, description="steps when the call began")
+    ended: str | None = Field(default=None, description="UTC time; None while it runs or if killed")
+    stopped_by: str | None = Field(default=None, description="steps, minutes, SIGINT, SIGTERM or error")
+    from_step: int = Field(default=0, description="steps when the call began")
     versions: dict[str, str] = Field(description="python, the operating system and distributions")
-    git_commit: str | None = Field(None, description="commit of the folder it was called in, '+' if changed")
+    git_commit: str | None = Field(default=None, description="of the folder it was called in, '+' if changed")
 
 
 class Manifest(BaseModel):
@@ -52,7 +52,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    schema_version: int = Field(1, description="layout of this file")
+    schema_version: int = Field(default=1, description="layout of this file")
     command: str = Field(description="command line of the first call")
     algorithm: str = Field(description="name in the registry")
     env_id: str = Field(description="Gymnasium ID as given")
@@ -60,15 +60,15 @@ class Manifest(BaseModel):
     seed: int = Field(description="of the run")
     hyperparams: dict[str, Any] = Field(description="as written, schedules as text")
     config: TrainConfig = Field(description="everything the run was told")
-    provenance: dict[str, Any] | None = Field(None, description="what the environment says of itself")
+    provenance: dict[str, Any] | None = Field(default=None, description="what the environment says of itself")
     versions: dict[str, str] = Field(description="of the latest call")
-    git_commit: str | None = Field(None, description="of the latest call")
+    git_commit: str | None = Field(default=None, description="of the latest call")
     started: str = Field(description="first call, UTC time, ISO 8601")
-    ended: str | None = Field(None, description="latest call; None while it runs or if it was killed")
-    steps: int = Field(0, description="environment steps so far, summed over lanes")
-    frames: int = Field(0, description="frames so far")
-    episodes: int = Field(0, description="finished episodes so far")
-    seconds: float = Field(0.0, description="seconds of training so far")
+    ended: str | None = Field(default=None, description="latest call; None while it runs or if it was killed")
+    steps: int = Field(default=0, description="environment steps so far, summed over lanes")
+    frames: int = Field(default=0, description="frames so far")
+    episodes: int = Field(default=0, description="finished episodes so far")
+    seconds: float = Field(default=0.0, description="seconds of training so far")
     calls: list[Call] = Field(description="every call, oldest first")
 
     def write(self, run: Path) -> None:

@@ -8,8 +8,9 @@ import sys
 def import_sb3_quietly() -> None:
     """Import Stable-Baselines3 as if ``gym`` were not installed.
 
-    gym-super-mario-bros 7 brings ``gym`` along; Stable-Baselines3 imports it if it finds it, and it prints four
-    lines about its end to stderr. Gymnasium environments need nothing of it. It can still be imported later.
+    gym-super-mario-bros 7 brings ``gym`` along; Stable-Baselines3 imports it if it finds it, and it prints
+    four lines about its end to stderr. Gymnasium environments need nothing of it. It can still be imported
+    later.
     """
     if "stable_baselines3" in sys.modules or "gym" in sys.modules:
         return

@@ -61,7 +61,7 @@ class RecordEpisodes(VecEnvWrapper):
         self._frames: NDArray[np.int64] = np.zeros(self.num_envs, np.int64)
 
     def reset(self) -> VecEnvObs:
-        """Start new episodes; what an unfinished one had counted is dropped. The first call opens the file."""
+        """Start new episodes, dropping what unfinished ones had counted. The first call opens the file."""
         self._clear_counts()
         if self._writer is None:
             self._started = time.time()

@@ -10,7 +10,9 @@ from mario_agents.errors import AgentsError
 
 @dataclass
 class TimeBudget:
-    """The share of a run's minutes that is left; a schedule that counted steps alone would be cut short by them.
+    """The share of a run's minutes that is left.
+
+    A schedule that counted steps alone would be cut short where the minutes end a run.
 
     Attributes:
         seconds: the whole run's allowance; None is no limit.

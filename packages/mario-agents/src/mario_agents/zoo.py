@@ -31,7 +31,7 @@ def describe(
         return entries
     import_sb3_quietly()
     from mario_agents import hyperparams
-    from mario_agents.experiment import probe_spaces
+    from mario_agents.configure import probe_spaces
 
     observation_space, action_space = probe_spaces(env_id, env_kwargs)
     for entry, one in zip(entries, wanted, strict=True):

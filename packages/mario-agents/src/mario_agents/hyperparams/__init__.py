@@ -1,4 +1,4 @@
-"""Hyper-parameters by algorithm and environment: YAML files, later entries over earlier, ``--set`` over all."""
+"""Hyper-parameters by algorithm and environment: YAML, later entries over earlier, ``--set`` over all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 from gymnasium import spaces
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import ActionNoise, NormalActionNoise, OrnsteinUhlenbeckActionNoise
 from stable_baselines3.common.preprocessing import is_image_space
@@ -36,6 +37,7 @@ _TAKEN_KEYS = frozenset(
         "supported_action_spaces",
     }
 )
+_ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
 _POLICY_PREFIX: dict[Kind, str] = {"image": "Cnn", "vector": "Mlp", "dict": "MultiInput"}
 
 
@@ -100,6 +102,10 @@ def choose(
         if key not in valid:
             raise AgentsError(f"{algorithm.name} has no hyper-parameter {key!r}{did_you_mean(key, valid)}")
     _apply(chosen, overrides or {})
+    policies = algorithm.load_class().policy_aliases
+    if chosen["policy"] not in policies:
+        unknown = str(chosen["policy"])
+        raise AgentsError(f"{algorithm.name} has no policy {unknown!r}{did_you_mean(unknown, policies)}")
     return chosen
 
 
@@ -137,31 +143,41 @@ def _apply(chosen: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def to_arguments(
-    hyperparams: Mapping[str, Any], action_space: spaces.Space[Any], time_budget: TimeBudget
+    algorithm: Algorithm,
+    hyperparams: Mapping[str, Any],
+    action_space: spaces.Space[Any],
+    time_budget: TimeBudget,
 ) -> dict[str, Any]:
-    """Turn values as written into constructor arguments: schedules, action noise, tuples, the activation.
+    """Turn values as written into constructor arguments: schedules, action noise, the activation.
+
+    Each value must fit the type that the constructor is annotated with; Stable-Baselines3 itself would fail
+    at the first update.
 
     Raises:
-        AgentsError: a value cannot be read.
+        AgentsError: a value cannot be read or does not fit.
     """
+    signature = inspect.signature(algorithm.load_class().__init__, eval_str=True)
     arguments: dict[str, Any] = {}
-    for key, value in hyperparams.items():
-        if is_schedule(value):
-            arguments[key] = parse_schedule(value, time_budget)
-        elif key == "action_noise" and isinstance(value, str):
-            arguments[key] = _parse_noise(value, action_space)
-        elif key == "train_freq" and isinstance(value, list):
-            arguments[key] = tuple(value)
-        elif key == "policy_kwargs" and isinstance(value, Mapping):
-            arguments[key] = _policy_arguments(value)
-        else:
-            arguments[key] = value
+    for key, written in hyperparams.items():
+        value: Any = written
+        if is_schedule(written):
+            value = parse_schedule(written, time_budget)
+        elif key == "action_noise" and isinstance(written, str):
+            value = _parse_noise(written, action_space)
+        elif key == "policy_kwargs" and isinstance(written, Mapping):
+            value = _policy_arguments(written)
+        wanted = signature.parameters[key].annotation
+        try:
+            arguments[key] = TypeAdapter(wanted, config=_ANY_CLASS).validate_python(value)
+        except ValidationError:
+            name = getattr(wanted, "__name__", str(wanted)) if isinstance(wanted, type) else str(wanted)
+            raise AgentsError(f"{algorithm.name}: {key} must be {name}, not {written!r}") from None
     return arguments
 
 
 def _parse_noise(text: str, action_space: spaces.Space[Any]) -> ActionNoise:
     kind, _, size = text.partition("_")
-    noises = {"normal": NormalActionNoise, "ou": OrnsteinUhlenbeckActionNoise}
+    noises: dict[str, type[ActionNoise]] = {"normal": NormalActionNoise, "ou": OrnsteinUhlenbeckActionNoise}
     try:
         noise, sigma = noises[kind], float(size)
     except (KeyError, ValueError):
@@ -169,7 +185,7 @@ def _parse_noise(text: str, action_space: spaces.Space[Any]) -> ActionNoise:
             f"action_noise {text!r} is not normal_SIGMA or ou_SIGMA, such as normal_0.1"
         ) from None
     shape = action_space.shape or ()
-    return noise(np.zeros(shape), np.full(shape, sigma))
+    return noise(np.zeros(shape), np.full(shape, sigma))  # type: ignore[call-arg] # both take mean and sigma
 
 
 def _policy_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,8 +224,8 @@ def build(
     """
     algorithm_class = algorithm.load_class()
     try:
-        arguments = to_arguments(hyperparams, env.action_space, time_budget)
-        return algorithm_class(policy=policy, env=env, **arguments, **settings)  # type: ignore[call-arg]
+        arguments = to_arguments(algorithm, hyperparams, env.action_space, time_budget)
+        return algorithm_class(policy=policy, env=env, **arguments, **settings)
     except AgentsError:
         raise
     except (AssertionError, TypeError, ValueError) as error:

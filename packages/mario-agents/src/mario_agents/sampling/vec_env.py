@@ -25,9 +25,10 @@ def make_lanes(spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any]) -> Lane
         lanes: number of environments in the batch, at least 1.
         env_kwargs: keyword arguments of the environment.
     """
-    autoreset = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    autoreset: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if _batch_can_reset_in_step(spec):
-        batch = gymnasium.make_vec(spec, num_envs=lanes, **autoreset, **env_kwargs)
+        options: dict[str, Any] = {**autoreset, **env_kwargs}
+        batch = gymnasium.make_vec(spec, num_envs=lanes, **options)
     else:
         batch = gymnasium.make_vec(
             spec, num_envs=lanes, vectorization_mode="sync", vector_kwargs=autoreset, **env_kwargs
@@ -72,7 +73,9 @@ class LaneVecEnv(VecEnv):
     def reset(self) -> VecEnvObs:
         """Start a new episode in every lane, with the seeds given to :meth:`seed`."""
         options = self._options[0] or None
-        observations, infos = self.batch.reset(seed=list(self._seeds), options=options)
+        # The base class is annotated with one seed; every batch of Gymnasium takes a list.
+        seeds: Any = list(self._seeds)
+        observations, infos = self.batch.reset(seed=seeds, options=options)
         self.reset_infos = split_infos(infos, self.num_envs)
         self._reset_seeds()
         self._reset_options()
@@ -91,8 +94,8 @@ class LaneVecEnv(VecEnv):
         observations, rewards, terminated, truncated, batch_infos = self.batch.step(self._actions)
         dones = np.logical_or(terminated, truncated)
         infos = split_infos(batch_infos, self.num_envs)
-        ended = np.flatnonzero(dones)
-        if ended.size:
+        ended = np.flatnonzero(dones).tolist()
+        if ended:
             final_infos = split_infos(batch_infos.get("final_info", {}), self.num_envs)
         for lane in ended:
             for key in ("final_obs", "final_info"):
@@ -138,7 +141,7 @@ class LaneVecEnv(VecEnv):
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """Return each lane's RGB picture, uint8 ``[height, width, 3]``."""
-        pictures = self.batch.render()
+        pictures: Any = self.batch.render()
         return [None] * self.num_envs if pictures is None else list(pictures)
 
 

@@ -1,0 +1,96 @@
+"""From what the user asked for to the settings of a run, everything checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+from pydantic import ValidationError
+
+from mario_agents import hyperparams as hp
+from mario_agents.algorithms.registry import check_action_space, find_algorithm
+from mario_agents.config import TrainConfig
+from mario_agents.env_ids import find_env
+from mario_agents.errors import AgentsError
+from mario_agents.sampling.vec_env import LaneVecEnv, make_lanes
+
+
+def configure_run(
+    algorithm_name: str,
+    env_id: str,
+    *,
+    steps: int,
+    minutes: float | None = None,
+    seed: int | None = None,
+    lanes: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> TrainConfig:
+    """Settle everything about a run before anything is written.
+
+    Args:
+        algorithm_name: such as ``"ppo"``.
+        env_id: Gymnasium ID.
+        steps: budget in environment steps, summed over lanes.
+        minutes: budget in minutes.
+        seed: drawn at random if None, and recorded.
+        lanes: overrides the hyper-parameter file's.
+        overrides: hyper-parameters set by the user.
+        env_kwargs: keyword arguments of the environment.
+        **settings: further fields of :class:`TrainConfig`.
+
+    Raises:
+        AgentsError: an unknown or unfitting name or value; the message names the nearest valid one.
+    """
+    algorithm = find_algorithm(algorithm_name)
+    observation_space, action_space = probe_spaces(env_id, env_kwargs or {})
+    check_action_space(algorithm, action_space)
+    chosen = hp.choose(algorithm, env_id, observation_space, overrides)
+    file_lanes, policy, reward_scale = (chosen.pop(key) for key in hp.OUR_KEYS)
+    try:
+        return TrainConfig(
+            algorithm=algorithm.name,
+            env_id=env_id,
+            env_kwargs=dict(env_kwargs or {}),
+            steps=steps,
+            minutes=minutes,
+            seed=int(np.random.SeedSequence().generate_state(1)[0] >> 1) if seed is None else seed,
+            lanes=lanes or file_lanes,
+            hyperparams=chosen,
+            policy=policy,
+            reward_scale=reward_scale,
+            **settings,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise AgentsError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
+
+
+def probe_spaces(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+    """Return the observation and action space of one lane.
+
+    Raises:
+        AgentsError: the environment is unknown or refuses its options.
+    """
+    with OpenLanes(find_env(env_id), 1, env_kwargs, env_id) as lanes:
+        return lanes.observation_space, lanes.action_space
+
+
+class OpenLanes:
+    """Make lanes, say in one line why they cannot be made, and close them."""
+
+    def __init__(self, spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any], env_id: str) -> None:
+        try:
+            self._lanes = make_lanes(spec, lanes, env_kwargs)
+        except Exception as error:  # environments raise what they like; a user's option is what differs
+            raise AgentsError(f"{env_id} cannot be made: {' '.join(str(error).split())}") from error
+
+    def __enter__(self) -> LaneVecEnv:
+        return self._lanes
+
+    def __exit__(self, *_: object) -> None:
+        self._lanes.close()
