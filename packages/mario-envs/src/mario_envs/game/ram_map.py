@@ -80,6 +80,10 @@ MODE_TASK = Field(0x0772, "OperMode_Task: 0 loads an area, 3 plays; in mode 2, 4
 DEATH_MUSIC = Field(0x0712, "DeathMusicLoaded: 1 once the player has fallen into a pit")
 PRE_LEVEL_TIMER = Field(0x07A0, "frames of the black screen before a level, in units of 21")
 
+# What the area is like
+AREA_TYPE = Field(0x074E, "0 water, 1 above ground, 2 below ground, 3 castle")
+HARD_MODE = Field(0x06CC, "SecondaryHardMode: 1 from 5-3 on; shorter lifts")
+
 # The things on the screen
 ENEMY_ACTIVE = Field(0x000F, "enemy slots in use", 6, "bytes")
 ENEMY_TYPE = Field(0x0016, "enemy identifiers by slot", 6, "bytes")
@@ -87,6 +91,15 @@ ENEMY_X_PAGE = Field(0x006E, "enemy x in pages, by slot", 6, "bytes")
 ENEMY_X_PIXEL = Field(0x0087, "enemy x within its page, px, by slot", 6, "bytes")
 ENEMY_Y_PAGE = Field(0x00B6, "enemy y page by slot, 1 on the screen", 6, "bytes")
 ENEMY_Y_PIXEL = Field(0x00CF, "enemy y on the screen, px, by slot", 6, "bytes")
+FIRE_BAR_ANGLE = Field(0x00A0, "FirebarSpinState_High: 32nds of a turn clockwise from above, by slot", 6, "bytes")
+FIREBALL_STATE = Field(0x0024, "Mario's own fireballs in use, by slot", 2, "bytes")
+FIREBALL_X_PAGE = Field(0x0074, "fireball x in pages, by slot", 2, "bytes")
+FIREBALL_X_PIXEL = Field(0x008D, "fireball x within its page, px, by slot", 2, "bytes")
+FIREBALL_Y_PIXEL = Field(0x00D5, "fireball y on the screen, px, by slot", 2, "bytes")
+MISC_STATE = Field(0x002A, "hammers (0x80 and above) and jumping coins, by slot", 9, "bytes")
+MISC_X_PAGE = Field(0x007A, "x of these in pages, by slot", 9, "bytes")
+MISC_X_PIXEL = Field(0x0093, "x of these within the page, px, by slot", 9, "bytes")
+MISC_Y_PIXEL = Field(0x00DB, "y of these on the screen, px, by slot", 9, "bytes")
 LEVEL_TILES = Field(0x0500, "two pages of 13 rows × 16 columns of level tiles, 0 is empty", 416, "bytes")
 
 

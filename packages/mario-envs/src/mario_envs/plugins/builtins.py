@@ -11,6 +11,7 @@ from mario_envs.emulators.nes_py import NesPyEmulator
 from mario_envs.emulators.protocol import Emulator
 from mario_envs.observations.base import Observation
 from mario_envs.observations.frames import Frames
+from mario_envs.observations.tiles import Tiles
 from mario_envs.plugins.hookspecs import hookimpl
 from mario_envs.rewards.base import Reward
 from mario_envs.rewards.original import OriginalReward
@@ -31,8 +32,8 @@ def mario_envs_register_actions() -> Mapping[str, Callable[..., Action]]:
 
 @hookimpl
 def mario_envs_register_observations() -> Mapping[str, Callable[..., Observation]]:
-    """Register pictures."""
-    return {"frames": Frames}
+    """Register pictures and tiles."""
+    return {"frames": Frames, "tiles": Tiles}
 
 
 @hookimpl

@@ -1,0 +1,133 @@
+"""The screen as a grid of 13 × 16 tiles, a channel for each kind of thing, read from RAM without a picture.
+
+| channel | holds 1 where |
+|---|---|
+| level | something to stand on, bump into or climb: ground, bricks, pipes, the flagpole, vines |
+| items | coins, power-ups, the axe |
+| enemies | anything that walks, swims or flies, Bowser too |
+| platforms | lifts, over their whole width, and springs |
+| fire bars | each ball of a turning fire bar |
+| projectiles | Bowser's flames, bullets, hammers, Mario's own fireballs |
+| mario | one tile, two when he is big |
+
+Row 0 begins 32 px below the top of the screen, under the status line. Column 0 holds the screen's left edge.
+Hidden blocks are left out: a player does not see them either.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_envs.game import ram_map as at
+
+ROWS, COLUMNS, TILE = 13, 16, 16
+CHANNELS = ("level", "items", "enemies", "platforms", "fire bars", "projectiles", "mario")
+LEVEL, ITEMS, ENEMIES, PLATFORMS, FIRE_BARS, PROJECTILES, MARIO = range(len(CHANNELS))
+
+_TOP = 32
+
+# Level tiles (the disassembly's metatile numbers).
+_COINS_AND_AXE = (0xC2, 0xC3, 0xC5)
+_HIDDEN_BLOCKS = (0x5F, 0x60)
+
+# Enemy identifiers.
+_POWER_UP = 0x2E
+_BOWSER = 0x2D
+_SPRING = 0x32
+_BULLETS_AND_FLAMES = (0x08, 0x15, 0x33)
+_LAST_WALKER = 0x14
+_FIRST_FIRE_BAR, _LONG_FIRE_BAR = 0x1B, 0x1F
+_FIRST_LIFT, _FIRST_SMALL_LIFT, _LAST_LIFT = 0x24, 0x2B, 0x2C
+
+_CASTLE = 3
+
+
+def grid(ram: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the grid of every lane: uint8 ``[lanes, 2048]`` → uint8 ``[lanes, 7, 13, 16]`` of 0 and 1."""
+    planes = np.zeros((len(ram), len(CHANNELS), ROWS, COLUMNS), np.uint8)
+    left = at.SCREEN_X_PAGE.read(ram) * 256 + at.SCREEN_X_PIXEL.read(ram)
+    _draw_level(planes, ram, left)
+    _draw_enemies(planes, ram, left)
+    _draw_projectiles(planes, ram, left)
+    _draw_mario(planes, ram, left)
+    return planes
+
+
+def _draw_level(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+    """RAM holds two pages of 13 × 16 tiles, even and odd; the screen lies across them."""
+    column = left[:, None] // TILE + np.arange(COLUMNS)
+    page, within = column // COLUMNS % 2, column % COLUMNS
+    index = (page * ROWS * COLUMNS + within)[:, None, :] + np.arange(ROWS)[:, None] * COLUMNS
+    tiles = at.LEVEL_TILES.read(ram)[np.arange(len(ram))[:, None, None], index]
+    items = np.isin(tiles, _COINS_AND_AXE)
+    planes[:, LEVEL] = (tiles != 0) & ~items & ~np.isin(tiles, _HIDDEN_BLOCKS)
+    planes[:, ITEMS] = items
+
+
+def _draw_enemies(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+    there = (at.ENEMY_ACTIVE.read(ram) != 0) & (at.ENEMY_Y_PAGE.read(ram) == 1)
+    kind = at.ENEMY_TYPE.read(ram)
+    x = at.ENEMY_X_PAGE.read(ram) * 256 + at.ENEMY_X_PIXEL.read(ram)
+    y = at.ENEMY_Y_PIXEL.read(ram)
+
+    # An enemy's feet are 24 px below its y; its middle lies in the tile it stands in.
+    middle_x, middle_y = x + TILE // 2, y + TILE
+    projectile = np.isin(kind, _BULLETS_AND_FLAMES)
+    walker = ((kind <= _LAST_WALKER) & ~projectile) | (kind == _BOWSER)
+    _put(planes, ENEMIES, left, middle_x, middle_y, there & walker)
+    _put(planes, PROJECTILES, left, middle_x, middle_y, there & projectile)
+    _put(planes, ITEMS, left, middle_x, middle_y, there & (kind == _POWER_UP))
+    _put(planes, PLATFORMS, left, middle_x, middle_y, there & (kind == _SPRING))
+
+    lift = there & (kind >= _FIRST_LIFT) & (kind <= _LAST_LIFT)
+    if lift.any():
+        short = (at.AREA_TYPE.read(ram) == _CASTLE) | (at.HARD_MODE.read(ram) != 0)
+        width = np.where(kind >= _FIRST_SMALL_LIFT, TILE, np.where(short, 2 * TILE, 3 * TILE)[:, None])
+        for offset in range(0, 3 * TILE, TILE):
+            _put(planes, PLATFORMS, left, x + offset, y, lift & (offset < width))
+
+    bar = there & (kind >= _FIRST_FIRE_BAR) & (kind <= _LONG_FIRE_BAR)
+    if bar.any():
+        turn = (at.FIRE_BAR_ANGLE.read(ram) % 32) * (2 * np.pi / 32)
+        balls = np.where(kind == _LONG_FIRE_BAR, 12, 6)
+        for ball in range(12):
+            ball_x = x + 4 + np.rint(8 * ball * np.sin(turn)).astype(np.int64)
+            ball_y = y + 4 - np.rint(8 * ball * np.cos(turn)).astype(np.int64)
+            _put(planes, FIRE_BARS, left, ball_x, ball_y, bar & (ball < balls))
+
+
+def _draw_projectiles(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+    for state, page, pixel, height, thrown in (
+        (at.FIREBALL_STATE, at.FIREBALL_X_PAGE, at.FIREBALL_X_PIXEL, at.FIREBALL_Y_PIXEL, 0x01),
+        (at.MISC_STATE, at.MISC_X_PAGE, at.MISC_X_PIXEL, at.MISC_Y_PIXEL, 0x80),
+    ):
+        flying = state.read(ram) >= thrown
+        x = page.read(ram) * 256 + pixel.read(ram) + 4
+        _put(planes, PROJECTILES, left, x, height.read(ram) + 4, flying)
+
+
+def _draw_mario(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+    """Draw Mario; y is the top of two tiles, the upper of which is empty while he is small."""
+    on_screen = at.Y_PAGE.read(ram)[:, None] == 1
+    x = (at.X_PAGE.read(ram) * 256 + at.X_PIXEL.read(ram))[:, None] + TILE // 2
+    y = at.Y_ON_SCREEN.read(ram)[:, None] + TILE // 2
+    big = at.POWER_UP.read(ram)[:, None] != 0
+    _put(planes, MARIO, left, x, y + TILE, on_screen)
+    _put(planes, MARIO, left, x, y, on_screen & big)
+
+
+def _put(
+    planes: NDArray[np.uint8],
+    channel: int,
+    left: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    which: NDArray[np.bool_],
+) -> None:
+    """Mark the tiles that hold some points: ``x`` in the area, ``y`` on the screen, px, ``[lanes, things]``."""
+    column = x // TILE - left[:, None] // TILE
+    row = (y - _TOP) // TILE
+    inside = which & (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
+    lane, _ = np.nonzero(inside)
+    planes[lane, channel, row[inside], column[inside]] = 1
