@@ -1,0 +1,95 @@
+"""The two commands of README.md and what they are made of.
+
+``nox -s main`` trains, evaluates and reports; ``nox`` alone runs every check. Sessions make environments of
+their own with virtualenv and pip: uv does not read constraints.txt.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "types", "tests", "tests_other_pythons", "alone"]
+nox.options.reuse_existing_virtualenvs = True
+# Where CI is set, nox would fail for each interpreter that the machine does not have.
+nox.options.error_on_missing_interpreters = False
+
+ROOT = Path(__file__).parent
+ENVS, AGENTS, EVAL = (f"packages/mario-{name}" for name in ("envs", "agents", "eval"))
+TOOLS = {
+    "lint": ["ruff>=0.14,<0.18"],
+    "types": ["mypy>=1.18,<3", "types-PyYAML", "scipy-stubs"],
+    "tests": ["pytest>=8.4,<10", "hypothesis>=6.140,<7", "pillow>=11,<14", "build>=1.2,<2", "hatchling>=1.27,<2"],
+}
+
+
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install under constraints.txt, which keeps torch from pulling gigabytes of GPU libraries."""
+    session.install("--constraint", str(ROOT / "constraints.txt"), *requirements)
+
+
+def install_all(session: nox.Session) -> None:
+    """Install the three packages, as a user would: built, not linked."""
+    install(session, f"./{ENVS}", f"./{EVAL}", f"./{AGENTS}")
+
+
+@nox.session
+def main(session: nox.Session) -> None:
+    """Train an agent on stage 1-1, evaluate it and write the report. Arguments go to ``mario-agents train``."""
+    install_all(session)
+    run = Path("runs") / f"1-1-{datetime.now():%Y%m%d-%H%M%S}"
+    arguments = session.posargs or ["--minutes", "5", "--steps", "10000000"]
+    env = "MarioScore-1-1-DiscreteFrames-v0"
+    session.run("mario-agents", "train", "ppo", "--env", env, "--out", str(run), *arguments)
+    session.run("mario-agents", "evaluate", str(run), "--episodes", "20", "--report", str(run / "report.html"))
+    session.log(f"The report is {(run / 'report.html').resolve()}")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install(session, *TOOLS["lint"])
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    install_all(session)
+    install(session, *TOOLS["types"])
+    for package in (ENVS, AGENTS, EVAL):
+        session.run("mypy", f"{package}/src")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests and the examples in the docstrings. Arguments go to pytest."""
+    install_all(session)
+    install(session, *TOOLS["tests"])
+    session.run("pytest", *(session.posargs or ["tests"]))
+    for package in ("mario_envs", "mario_agents", "mario_eval"):
+        session.run("pytest", "--doctest-modules", "--pyargs", package)
+
+
+@nox.session(python=["3.12", "3.13"])
+def tests_other_pythons(session: nox.Session) -> None:
+    """Run the tests of the two packages that need no torch, on the other interpreters that are found."""
+    install(session, f"./{ENVS}", f"./{EVAL}", *TOOLS["tests"])
+    session.run("pytest", "tests/envs", "tests/property", "tests/eval", "-m", "not slow")
+
+
+@nox.session
+@nox.parametrize("package", [ENVS, AGENTS, EVAL], ids=["envs", "agents", "eval"])
+def alone(session: nox.Session, package: str) -> None:
+    """Install one package from its wheel, prove that its siblings are absent, and use it."""
+    wheels = Path(session.create_tmp()) / "wheels"
+    session.run("pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), f"./{package}", silent=True)
+    (wheel,) = wheels.glob(f"{Path(package).name.replace('-', '_')}-*.whl")
+    install(session, str(wheel))
+    # -P keeps the checkout off the import path.
+    session.run("python", "-P", str(ROOT / "tests" / "alone" / f"{package.rpartition('-')[2]}_alone.py"))

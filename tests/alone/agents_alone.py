@@ -1,0 +1,23 @@
+"""What mario-agents promises to someone who installs nothing else of ours."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+for sibling in ("mario_envs", "mario_eval"):
+    assert importlib.util.find_spec(sibling) is None, f"{sibling} is installed, so this proves nothing"
+
+os.chdir(tempfile.mkdtemp())
+command = [str(Path(sys.executable).with_name("mario-agents"))]
+train = ["train", "ppo", "--env", "CartPole-v1", "--steps", "2048", "--out", "pole", "--seed", "0"]
+subprocess.run([*command, *train], check=True)
+assert list(Path("pole/checkpoints").glob("*.safetensors")), "no checkpoint was written"
+
+evaluate = subprocess.run([*command, "evaluate", "pole", "--episodes", "1"], capture_output=True, text=True)
+assert evaluate.returncode != 0, "evaluate cannot work without mario-eval"
+assert "mario-agents[mario]" in evaluate.stderr, evaluate.stderr
+assert "Traceback" not in evaluate.stderr, evaluate.stderr
+print("mario-agents alone: trained on CartPole, and said what evaluate needs")
