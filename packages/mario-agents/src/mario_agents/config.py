@@ -26,7 +26,6 @@ class TrainConfig(BaseModel):
         description="the algorithm's constructor arguments as written, schedules as text",
     )
     policy: str = Field(description="Stable-Baselines3 policy name, such as CnnPolicy")
-    reward_scale: float = Field(default=1.0, gt=0, description="factor on the rewards that are learned from")
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",

@@ -50,7 +50,7 @@ def configure_run(
     observation_space, action_space = probe_spaces(env_id, env_kwargs or {})
     check_action_space(algorithm, action_space)
     chosen = hp.choose(algorithm, env_id, observation_space, overrides)
-    file_lanes, policy, reward_scale = (chosen.pop(key) for key in hp.OUR_KEYS)
+    file_lanes, policy = (chosen.pop(key) for key in hp.OUR_KEYS)
     try:
         return TrainConfig(
             algorithm=algorithm.name,
@@ -62,7 +62,6 @@ def configure_run(
             lanes=lanes or file_lanes,
             hyperparams=chosen,
             policy=policy,
-            reward_scale=reward_scale,
             **settings,
         )
     except ValidationError as error:

@@ -136,7 +136,6 @@ class _Training:
                 self.run / "training" / f"{len(self.calls) - 1}.monitor.csv",
                 env_id=config.env_id,
                 episode_info=lanes.batch.metadata.get("episode_info", ()),
-                reward_scale=config.reward_scale,
                 frames=info.frames if info else 0,
                 episodes=info.episodes if info else 0,
             )

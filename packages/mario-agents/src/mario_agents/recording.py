@@ -22,14 +22,13 @@ class RecordEpisodes(VecEnvWrapper):
     """Counts frames and episodes, and writes one line per finished episode.
 
     Columns: ``r`` return, ``l`` steps, ``t`` seconds since the file's ``t_start``, ``frames``, then the
-    episode infos. Rewards are recorded as the environment gave them and passed on times ``reward_scale``.
+    episode infos.
 
     Args:
         venv: the lanes to record.
         file: the monitor file; a new one.
         env_id: goes into the file's header.
         episode_info: names of infos of an episode's last step to record.
-        reward_scale: factor on the rewards that the algorithm learns from.
         frames: emulator frames counted before this recording began (a resumed run).
         episodes: episodes counted before this recording began.
     """
@@ -41,7 +40,6 @@ class RecordEpisodes(VecEnvWrapper):
         *,
         env_id: str,
         episode_info: Sequence[str] = (),
-        reward_scale: float = 1.0,
         frames: int = 0,
         episodes: int = 0,
     ) -> None:
@@ -49,7 +47,6 @@ class RecordEpisodes(VecEnvWrapper):
         self.frames = frames
         self.episodes = episodes
         self._episode_info = tuple(name for name in episode_info if name != "frames")
-        self._reward_scale = np.float32(reward_scale)
         self._file, self._env_id = file, env_id
         self._started = 0.0
         self._writer: ResultsWriter | None = None
@@ -83,7 +80,7 @@ class RecordEpisodes(VecEnvWrapper):
         self._frames += frames
         for lane in np.flatnonzero(dones):
             infos[lane]["episode"] = self._record(int(lane), infos[lane])
-        return observations, rewards * self._reward_scale, dones, infos
+        return observations, rewards, dones, infos
 
     def _record(self, lane: int, info: dict[str, Any]) -> dict[str, Any]:
         episode = {

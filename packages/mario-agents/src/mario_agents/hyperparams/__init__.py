@@ -23,7 +23,7 @@ from mario_agents.schedules import TimeBudget, is_schedule, parse_schedule
 Kind = Literal["image", "vector", "dict"]
 
 #: Settings that our files may hold beside the constructor arguments of the algorithm.
-OUR_KEYS = ("lanes", "policy", "reward_scale")
+OUR_KEYS = ("lanes", "policy")
 #: Constructor arguments that a run decides itself.
 _TAKEN_KEYS = frozenset(
     {
@@ -91,7 +91,7 @@ def choose(
     """
     kind = observation_kind(space)
     name = env_id.rpartition(":")[2]
-    chosen: dict[str, Any] = {"lanes": 1, "policy": default_policy(algorithm, kind), "reward_scale": 1.0}
+    chosen: dict[str, Any] = {"lanes": 1, "policy": default_policy(algorithm, kind)}
     text = (files(__name__) / f"{algorithm.name}.yml").read_text(encoding="utf-8")
     for key, values in yaml.safe_load(text).items():
         pattern, _, only_kind = key.partition(" @")

@@ -89,7 +89,7 @@ class LaneVecEnv(VecEnv):
         """Step every lane once.
 
         Returns:
-            Observations, float32 rewards ``[lanes]``, bool dones ``[lanes]`` and one info dict per lane.
+            Observations, float64 rewards ``[lanes]``, bool dones ``[lanes]`` and one info dict per lane.
         """
         observations, rewards, terminated, truncated, batch_infos = self.batch.step(self._actions)
         dones = np.logical_or(terminated, truncated)
@@ -104,7 +104,7 @@ class LaneVecEnv(VecEnv):
             infos[lane] = final_infos[lane]
             infos[lane]["terminal_observation"] = _lane_of(batch_infos["final_obs"], lane)
             infos[lane]["TimeLimit.truncated"] = bool(truncated[lane] and not terminated[lane])
-        return self._own(observations), np.asarray(rewards).astype(np.float32), dones, infos
+        return self._own(observations), np.array(rewards, np.float64), dones, infos
 
     def _own(self, observations: VecEnvObs) -> VecEnvObs:
         # The algorithms still read the previous observations after the step that follows them; a batch that

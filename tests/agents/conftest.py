@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mario_agents.quiet_import import import_sb3_quietly
+
+import_sb3_quietly()
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+COMMAND = [sys.executable, "-c", "from mario_agents.cli import main; main()"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "SDL_VIDEODRIVER": "dummy", "COLUMNS": "100"}
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    """Run the command line in a process of its own."""
+
+    def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=ENVIRONMENT, timeout=300
+        )
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def pole_run(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of PPO on CartPole; read it, or copy it before changing it."""
+    run = tmp_path_factory.mktemp("runs") / "pole"
+    cli("train", "ppo", "--env", "CartPole-v1", "--steps", 1024, "--seed", 5, "--out", run)
+    return run

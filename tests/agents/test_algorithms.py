@@ -1,0 +1,48 @@
+"""Each algorithm trains, saves, comes back and acts, on a task that it can serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from mario_agents import experiment
+from mario_agents.acting import load_agent
+from mario_agents.algorithms.registry import ALGORITHMS
+from mario_agents.configure import configure_run
+from mario_agents.env_ids import find_env
+from mario_agents.sampling.vec_env import make_lanes
+
+SMALL = {"policy_kwargs": {"net_arch": [16]}, "batch_size": 32, "learning_starts": 64, "n_steps": 32, "n_epochs": 1}
+SMALL |= {"gradient_steps": 1, "train_freq": 16}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_trains_resumes_and_acts(name: str, tmp_path: Path) -> None:
+    from mario_agents.hyperparams import constructor_keys
+
+    env_id = "CartPole-v1" if "Discrete" in ALGORITHMS[name].action_spaces else "Pendulum-v1"
+    off_policy = "learning_starts" in constructor_keys(ALGORITHMS[name])
+    # n_steps is the length of a rollout on-policy and of a return off-policy.
+    small = {key: value for key, value in SMALL.items() if not (off_policy and key == "n_steps")}
+    overrides = {key: value for key, value in small.items() if key in constructor_keys(ALGORITHMS[name])}
+    config = configure_run(name, env_id, steps=256, seed=1, lanes=2, overrides=overrides, checkpoints=2, keep=2)
+    run = tmp_path / "run"
+
+    trained = experiment.train(config, run)
+    assert trained.stopped_by == "steps"
+    assert trained.steps >= 256
+    assert trained.frames == trained.steps
+
+    resumed = experiment.resume(run, steps=192)
+    assert resumed.steps >= trained.steps + 192
+    assert resumed.episodes >= trained.episodes
+    assert len(list((run / "checkpoints").iterdir())) == 2
+
+    lanes = make_lanes(find_env(env_id), 3, {})
+    agent, info = load_agent(run, lanes.observation_space, lanes.action_space, deterministic=True)
+    assert info.steps == resumed.steps
+    actions = agent(lanes.reset(), np.ones(3, bool))
+    assert isinstance(lanes.action_space, spaces.Box | spaces.Discrete)
+    assert all(lanes.action_space.contains(action) for action in actions)
