@@ -1,4 +1,4 @@
-"""Evaluate any policy on any Gymnasium environment: recordings, statistics with intervals, one-file reports."""
+"""Evaluate any policy on any Gymnasium environment: recordings, statistics, one-file reports."""
 
 from mario_eval.errors import EvaluationError, RecordingError
 from mario_eval.policy import Policy

@@ -32,43 +32,58 @@ A first look, with nothing else installed:
 @app.command()
 def run(
     policy: Annotated[
-        str, typer.Argument(help="`random`, `noop`, `module:callable`, or the path of a checkpoint.", metavar="POLICY")
+        str,
+        typer.Argument(
+            help="`random`, `noop`, `module:callable`, or the path of a checkpoint.", metavar="POLICY"
+        ),
     ],
-    env: Annotated[str, typer.Option("--env", help="Gymnasium ID, or `module:ID` to import its module first.")],
+    env: Annotated[
+        str, typer.Option("--env", help="Gymnasium ID, or `module:ID` to import its module first.")
+    ],
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes to play.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Episode i is seeded from this and i.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder to record in; must not hold a recording yet.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to record in; must not hold a recording yet.")
+    ] = None,
     lanes: Annotated[int, typer.Option(min=1, help="Environments side by side.")] = 8,
     env_option: Annotated[
         list[str] | None,
-        typer.Option(help="Keyword argument for the environment, as `name=value`, value in JSON or text. Repeatable."),
+        typer.Option(
+            help="Keyword argument for the environment, as `name=value`, value in JSON or text. Repeatable."
+        ),
     ] = None,
     deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Take a checkpoint's most likely action instead of a sample.")
+        bool,
+        typer.Option("--deterministic", help="Take a checkpoint's most likely action instead of a sample."),
     ] = False,
-    noop_max: Annotated[int, typer.Option(min=0, help="Begin with 0 to N random no-op steps (published: 30).")] = 0,
+    noop_max: Annotated[
+        int, typer.Option(min=0, help="Begin with 0 to N random no-op steps (published: 30).")
+    ] = 0,
     sticky: Annotated[
         float, typer.Option(min=0, max=0.999, help="Chance of repeating the last action (published: 0.25).")
     ] = 0.0,
     clear_width: Annotated[
         float | None,
-        typer.Option(help="Stop early once the clear rate's 95 % interval is narrower than this, such as 0.1."),
+        typer.Option(
+            help="Stop early once the clear rate's 95 % interval is narrower than this, such as 0.1."
+        ),
     ] = None,
     import_module: Annotated[
-        list[str] | None, typer.Option("--import", help="Import a module first, for the environments it registers.")
+        list[str] | None,
+        typer.Option("--import", help="Import a module first, for the environments it registers."),
     ] = None,
     sb3_zip: Annotated[
         str | None,
         typer.Option(
-            help="POLICY is a Stable-Baselines3 zip of this algorithm, such as PPO. Loading one runs code in it: "
-            "only do this with files you trust."
+            help="POLICY is a Stable-Baselines3 zip of this algorithm, such as PPO. "
+            "Loading one runs code in it: only do this with files you trust."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Play episodes, record them, and print the statistics.
 
-    Examples:
+    For example:
 
         mario-eval run random --env CartPole-v1 --episodes 20 --out demo
 
@@ -113,19 +128,24 @@ def run(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Evaluation folders, run folders, monitor files' folders.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Evaluation folders, run folders, monitor files' folders.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("report.html"),
     replays: Annotated[
         bool,
         typer.Option(
-            "--replays/--no-replays", help="Replay episodes for videos and maps; this runs the recorded environment."
+            "--replays/--no-replays",
+            help="Replay episodes for videos and maps; this runs the recorded environment.",
         ),
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the path and each folder's summary as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the path and each folder's summary as JSON.")
+    ] = False,
 ) -> None:
     """Write one self-contained HTML page about one or several folders, and print its path.
 
-    Example:
+    For example:
 
         mario-eval report runs/first -o first.html
     """
@@ -166,8 +186,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     for name in ("score", "distance", "return", "steps", "frames"):
         if name in summary:
             mean, middle = summary[name]["mean"], summary[name]["iqm"]
-            line = f"mean {number(mean['value'])} [{between(mean)}]  IQM {number(middle['value'])} [{between(middle)}]"
-            print(f"  {name:10} {line}")
+            line = f"mean {number(mean['value'])} [{between(mean)}]"
+            print(f"  {name:10} {line}  IQM {number(middle['value'])} [{between(middle)}]")
 
 
 def main() -> None:

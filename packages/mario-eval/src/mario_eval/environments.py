@@ -23,27 +23,31 @@ def find_environment(env_id: str) -> EnvSpec:
     """Return what Gymnasium knows about an ID.
 
     Args:
-        env_id: ``"ID"``, or ``"module:ID"`` to import the module that registers it. IDs of mario-envs are found
-            without their module too, if it is installed.
+        env_id: ``"ID"``, or ``"module:ID"`` to import the module that registers it. IDs of mario-envs are
+            found without their module too, if it is installed.
 
     Raises:
         EvaluationError: there is no such environment; names the nearest.
     """
-    bare = env_id.partition(":")[2] or env_id
-    for start, module, distribution in KNOWN_PROVIDERS:
-        if env_id.startswith(start):
-            if find_spec(module) is None:
-                raise EvaluationError(
-                    f"environment {env_id!r} needs {distribution}: pip install {distribution}"
-                )
+    module, colon, bare = env_id.rpartition(":")
+    if not colon:
+        for start, provider, distribution in KNOWN_PROVIDERS:
+            if bare.startswith(start):
+                if find_spec(provider) is None:
+                    raise EvaluationError(
+                        f"environment {env_id!r} needs {distribution}: pip install {distribution}"
+                    )
+                module = provider
+    if module:
+        try:
             importlib.import_module(module)
-    try:
-        return gymnasium.spec(env_id)
-    except (gymnasium.error.Error, ImportError) as error:
-        if isinstance(error, ImportError):
+        except ImportError as error:
             raise EvaluationError(
                 f"environment {env_id!r}: its module cannot be imported: {error}"
             ) from error
+    try:
+        return gymnasium.spec(bare)
+    except gymnasium.error.Error as error:
         nearest = get_close_matches(bare, gymnasium.registry, n=1)
         hint = (
             f"did you mean {nearest[0]!r}?" if nearest else "write module:ID if another package registers it"

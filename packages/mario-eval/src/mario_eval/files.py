@@ -12,8 +12,8 @@ from pathlib import Path
 def replaced_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what is written there becomes ``path`` when the block ends.
 
-    A process killed at any moment leaves either the old file or the new one, never a part. If the block raises,
-    the temporary file is removed and ``path`` stays as it was.
+    A process killed at any moment leaves either the old file or the new one, never a part. If the block
+    raises, the temporary file is removed and ``path`` stays as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -37,7 +37,8 @@ hookimpl = pluggy.HookimplMarker("mario_eval")
 def mario_eval_load_policy(path: Path, env: VectorEnv[Any, Any, Any], deterministic: bool) -> Policy | None:
     """Load the policy that ``path`` holds, or return None if the file is not of your kind.
 
-    The first plugin that returns a policy wins. An implementation may leave out arguments that it does not use.
+    The first plugin that returns a policy wins. An implementation may leave out arguments that it does not
+    use.
 
     Args:
         path: an existing file or folder that the user named.
@@ -46,6 +47,6 @@ def mario_eval_load_policy(path: Path, env: VectorEnv[Any, Any, Any], determinis
         deterministic: True asks for the most likely action, False for one sampled as in training.
 
     Raises:
-        ValueError: the file is of your kind but damaged, or made for other spaces; the message is shown to the
-            user as one line. OSError is shown likewise.
+        ValueError: the file is of your kind but damaged, or made for other spaces; the message is shown to
+            the user as one line. OSError is shown likewise.
     """

@@ -25,8 +25,8 @@ def new_manifest(
     Args:
         spec: what Gymnasium knows about the environment; its package's version is noted.
         env_id: the ID as the user wrote it, so that a replay finds its module again.
-        env_kwargs: what it was made with; arguments that JSON cannot hold are kept as text, and ``replayable`` is
-            false then.
+        env_kwargs: what it was made with; arguments that JSON cannot hold are kept as text, and
+            ``replayable`` is false then.
         settings: anything else to keep: policy, seed, chance, lanes, provenance.
     """
     kwargs, replayable = _json_kwargs(env_kwargs)
@@ -48,11 +48,12 @@ def now() -> str:
 
 
 def versions(spec: EnvSpec) -> dict[str, str]:
-    """Return the versions of Python, the system, our libraries, and the package that provides the environment."""
+    """Return the versions of Python, the system, our libraries and the environment's package."""
     names = list(_ALWAYS)
     if isinstance(spec.entry_point, str):
         top = spec.entry_point.partition(":")[0].partition(".")[0]
-        names += packages_distributions().get(top, [])
+        # An editable install does not list its modules; by custom its distribution has the module's name.
+        names += packages_distributions().get(top) or [top.replace("_", "-")]
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in dict.fromkeys(names):
         try:

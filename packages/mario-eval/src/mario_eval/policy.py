@@ -36,9 +36,9 @@ class Policy(Protocol):
             observations, rewards, terminated, truncated, infos = lanes.step(actions)
             episode_starts = lanes that were reset because their episode ended
 
-    A policy may also have a method ``begin_episodes(lanes, seeds)`` (two int64 arrays of equal length), called
-    before the first action of each new episode. A stochastic policy that draws from a generator per lane,
-    seeded there, acts the same whatever the number of lanes.
+    A policy may also have a method ``begin_episodes(lanes, seeds)`` (two int64 arrays of equal length),
+    called before the first action of each new episode. A stochastic policy that draws from a generator per
+    lane, seeded there, acts the same whatever the number of lanes.
 
     >>> lean = lambda observations, episode_starts: (observations[:, 2] > 0).astype(int)  # for CartPole-v1
     >>> isinstance(lean, Policy)
@@ -105,7 +105,8 @@ def batch_actions(space: spaces.Space[Any], actions: Iterable[Any]) -> Any:
     array([2, 0])
     """
     actions = list(actions)
-    return concatenate(space, actions, create_empty_array(space, n=len(actions), fn=np.zeros))
+    empty: Any = create_empty_array(space, n=len(actions), fn=np.zeros)
+    return concatenate(space, actions, empty)
 
 
 def noop_action(space: spaces.Space[Any]) -> Any:
@@ -141,8 +142,8 @@ def load_policy(
     """Make a policy from what the command line calls POLICY.
 
     Args:
-        name: ``random``, ``noop``, ``module:callable`` (a function is the policy; a class is called with ``env`` to
-            make it), or the path of a checkpoint that an installed plugin can read.
+        name: ``random``, ``noop``, ``module:callable`` (a function is the policy; a class is called with
+            ``env`` to make it), or the path of a checkpoint that an installed plugin can read.
         env: the lanes it will act in; its single spaces and ``num_envs`` are what a loader needs.
         deterministic: ask a checkpoint's loader for the most likely action instead of a sampled one.
         sb3_algorithm: class name such as ``"PPO"``: allows ``name`` to be a Stable-Baselines3 zip of that
@@ -188,7 +189,8 @@ def _load_checkpoint(
     if loaded is None:
         broken = f" ({'; '.join(problems)})" if problems else ""
         raise EvaluationError(
-            f"no installed plugin can load {path}{broken}; mario-agents checkpoints need: pip install mario-agents"
+            f"no installed plugin can load {path}{broken}; "
+            "mario-agents checkpoints need: pip install mario-agents"
         )
     return _checked(loaded, str(path))
 
@@ -204,7 +206,7 @@ def _load_sb3_zip(path: Path, algorithm: str, deterministic: bool) -> Policy:
             break
     else:
         raise EvaluationError(
-            f"no algorithm {algorithm!r} in stable_baselines3 or sb3_contrib; write the class name, for example PPO, "
+            f"no algorithm {algorithm!r} in stable_baselines3 or sb3_contrib; write its class name, as PPO, "
             'and install them: pip install "mario-eval[sb3]"'
         )
 
@@ -232,7 +234,8 @@ def _import_policy(text: str, env: VectorEnv[Any, Any, Any]) -> Policy:
             hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
             raise EvaluationError(f"policy {text!r}: {module_name} has no {part!r}{hint}")
         found = getattr(found, part)
-    return _checked(found(env) if inspect.isclass(found) else found, text)
+    policy: Any = found
+    return _checked(policy(env) if inspect.isclass(found) else policy, text)
 
 
 def _checked(policy: Any, name: str) -> Policy:

@@ -11,12 +11,12 @@ from mario_eval.errors import EvaluationError
 class Chance:
     """What is random in an evaluation besides the environment and the policy; nothing by default.
 
-    Every draw comes from a generator seeded by the evaluation's seed and the episode's number, and the actions
-    that really ran are recorded, so that an episode replays from its seed and its actions alone.
+    Every draw comes from a generator seeded by the evaluation's seed and the episode's number, and the
+    actions that really ran are recorded, so that an episode replays from its seed and its actions alone.
 
     Attributes:
-        noop_max: each episode begins with 0 to this many steps that do nothing, drawn uniformly ("random no-op
-            starts", Mnih et al. 2015, who used 30). 0 turns it off.
+        noop_max: each episode begins with 0 to this many steps that do nothing, drawn uniformly ("random
+            no-op starts", Mnih et al. 2015, who used 30). 0 turns it off.
         sticky: probability in [0, 1) with which a step repeats the action of the step before instead of the
             policy's ("sticky actions", Machado et al. 2018, who advise 0.25). 0 turns it off.
     """

@@ -1,4 +1,4 @@
-"""Opens evaluation folders for reading, also while they grow; damaged or foreign parts are named, never a crash."""
+"""Opens evaluation folders for reading, also while they grow; damaged or foreign parts are named."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mario_eval.errors import RecordingError
@@ -26,7 +27,8 @@ class Recording:
     Attributes:
         path: the folder.
         manifest: what ``manifest.json`` says; empty if it cannot be read.
-        problems: one line for each part or file that was skipped, with the reason; grows while steps are read.
+        problems: one line for each part or file that was skipped, with the reason; grows while steps are
+            read.
         episodes: the table of episodes, in order of episode number.
 
     Raises:
@@ -55,9 +57,7 @@ class Recording:
         """Whether any step was recorded."""
         return any((self.path / "steps").glob("part-*.parquet"))
 
-    def steps(
-        self, columns: Sequence[str], *, filters: list[tuple[str, str, Any]] | None = None
-    ) -> Iterator[pa.Table]:
+    def steps(self, columns: Sequence[str], *, episode: int | None = None) -> Iterator[pa.Table]:
         """Yield the steps part by part, so that any number of them fits into memory.
 
         Steps of one lane's episode are in order, and interleaved with those of other lanes. A part that is
@@ -65,10 +65,10 @@ class Recording:
 
         Args:
             columns: the columns wanted; those that a part does not have are missing from its table.
-            filters: as ``pyarrow.parquet.read_table`` takes them, for example ``[("episode", "=", 3)]``.
+            episode: only the steps of this one.
         """
         for part in sorted((self.path / "steps").glob("part-*.parquet")):
-            table = self._read_part(part, "steps", columns, filters)
+            table = self._read_part(part, "steps", columns, episode)
             if table is not None and table.num_rows:
                 yield table
 
@@ -117,7 +117,7 @@ class Recording:
         return table.sort_by("episode")
 
     def _read_part(
-        self, part: Path, kind: str, columns: Sequence[str] | None, filters: list[tuple[str, str, Any]] | None
+        self, part: Path, kind: str, columns: Sequence[str] | None, episode: int | None
     ) -> pa.Table | None:
         try:
             file = pq.ParquetFile(part)
@@ -134,7 +134,8 @@ class Recording:
                 self._skip(part, f"lacks columns of {EPISODE_COLUMNS}")
                 return None
             wanted = None if columns is None else [name for name in columns if name in schema.names]
-            return pq.read_table(part, columns=wanted, filters=filters, page_checksum_verification=True)
+            only = None if episode is None else pc.field("episode") == episode
+            return pq.read_table(part, columns=wanted, filters=only, page_checksum_verification=True)
         except _DAMAGE as error:
             size = part.stat().st_size if part.exists() else 0
             reason = "empty" if size == 0 else f"damaged: {str(error).splitlines()[0][:120]}"

@@ -34,7 +34,8 @@ class EvaluationResult:
     Attributes:
         folder: the evaluation folder, or None if none was asked for.
         episodes: one row per episode in order of episode number; README.md describes the columns.
-        manifest: the document that ``manifest.json`` holds: command, versions, environment, policy, seed, when.
+        manifest: the document that ``manifest.json`` holds: command, versions, environment, policy, seed,
+            when.
     """
 
     folder: Path | None
@@ -44,9 +45,10 @@ class EvaluationResult:
     def summary(self) -> dict[str, Any]:
         """Return the statistics of the episodes as plain numbers that JSON can hold.
 
-        Always has ``episodes`` (count), ``return`` and ``steps``, and ``clear_rate``, ``score``, ``distance`` where
-        the environment reports them. Each measure is a dict with ``mean``, ``median``, ``iqm`` (each with
-        ``low`` and ``high``, a 95 % interval) and ``quantiles``; ``clear_rate`` has ``value``, ``low``, ``high``.
+        Always has ``episodes`` (count), ``return`` and ``steps``, and ``clear_rate``, ``score``, ``distance``
+        where the environment reports them. Each measure is a dict with ``mean``, ``median``, ``iqm`` (each
+        with ``low`` and ``high``, a 95 % interval) and ``quantiles``; ``clear_rate`` has ``value``, ``low``,
+        ``high``.
         """
         return summarise(self.episodes)
 
@@ -71,10 +73,12 @@ def evaluate(
     """Play episodes of a policy and record them.
 
     Episode ``i`` is reset with its own seed, derived from ``(seed, i)``, and episodes are handed to lanes in
-    order, so that results do not depend on ``lanes`` for a policy that is deterministic given its observation.
+    order, so that results do not depend on ``lanes`` for a policy that is deterministic given its
+    observation.
 
     Args:
-        policy: a callable as :class:`~mario_eval.Policy` describes, or what :func:`~mario_eval.policy.load_policy`
+        policy: a callable as :class:`~mario_eval.Policy` describes, or what
+            :func:`~mario_eval.policy.load_policy`
             takes: ``"random"``, ``"noop"``, ``"module:callable"``, a checkpoint's path.
         env_id: a Gymnasium ID, or ``"module:ID"`` to import the module that registers it first.
         episodes: number of episodes, at least 1; the most that are played if ``clear_width`` is given.
@@ -84,21 +88,21 @@ def evaluate(
         env_kwargs: keyword arguments for the environment.
         deterministic: ask a checkpoint's loader for the most likely action; no effect on a callable.
         chance: random no-op starts and sticky actions; none by default.
-        clear_width: stop as soon as the 95 % Wilson interval of the clear rate is narrower than this (0.1 is ten
-            points). Only environments that report ``clear`` at an episode's end can use it.
+        clear_width: stop as soon as the 95 % Wilson interval of the clear rate is narrower than this (0.1 is
+            ten points). Only environments that report ``clear`` at an episode's end can use it.
         step_infos: info keys to record at each step, where the environment has them.
             :data:`~mario_eval.recorders.STEP_INFOS` by default.
         policy_name: the name of a callable in manifest and report; by default the one it has in Python.
-        sb3_algorithm: allows ``policy`` to be a Stable-Baselines3 zip of this algorithm, such as ``"PPO"``; loading
-            one runs code that it contains.
+        sb3_algorithm: allows ``policy`` to be a Stable-Baselines3 zip of this algorithm, such as ``"PPO"``;
+            loading one runs code that it contains.
         progress: called with (finished episodes, episodes) after every finished one.
 
     Returns:
         The episodes, with ``.summary()``.
 
     Raises:
-        EvaluationError: an argument is wrong, the environment or the policy cannot be made; one line, naming the
-            nearest valid choice.
+        EvaluationError: an argument is wrong, the environment or the policy cannot be made; one line, naming
+            the nearest valid choice.
         RecordingError: ``out`` cannot be written to, or holds a recording already.
     """
     if episodes < 1 or lanes < 1 or seed < 0:
@@ -158,7 +162,7 @@ def evaluate(
 
 
 def episode_seeds(seed: int, episode: int) -> tuple[int, int, int]:
-    """Return the seeds of one episode: of the environment, of the policy, of the chance added by the protocol.
+    """Return the seeds of one episode: of the environment, of the policy, of the added chance.
 
     >>> episode_seeds(0, 0) == episode_seeds(0, 0) != episode_seeds(0, 1)
     True
@@ -194,7 +198,7 @@ def _play(
             begun += len(new)
             seeds = [episode_seeds(seed, number) for number in numbers]
             # A lane with no episode left is reset too, because a finished environment must not be stepped.
-            reset_seeds: list[int | None] = [None] * lanes
+            reset_seeds: Any = [None] * lanes
             for lane, (environment_seed, _, _) in zip(new, seeds, strict=True):
                 reset_seeds[int(lane)] = environment_seed
             observations, _ = env.reset(
@@ -221,9 +225,9 @@ def _play(
 
 
 def _narrow_enough(rows: list[dict[str, Any]], width: float) -> bool:
-    """Judge by the episodes 0 … k of which none is missing: short episodes finish first and would count too much."""
+    """Judge by the first episodes of which none is missing: short ones finish first and count too much."""
     cleared = {int(row["episode"]): bool(row["clear"]) for row in rows}
-    prefix = []
+    prefix: list[bool] = []
     while len(prefix) in cleared:
         prefix.append(cleared[len(prefix)])
     if len(prefix) < MIN_EPISODES_TO_STOP:
@@ -274,7 +278,8 @@ def _check_shape(actions: Any, env: VectorEnv[Any, Any, Any]) -> None:
     expected = env.action_space.shape
     if expected is not None and np.shape(actions) != expected:
         raise EvaluationError(
-            f"the policy returned actions of shape {np.shape(actions)}; a batch for this environment has {expected}"
+            f"the policy returned actions of shape {np.shape(actions)}; "
+            f"a batch for this environment has shape {expected}"
         )
 
 

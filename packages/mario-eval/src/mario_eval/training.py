@@ -1,4 +1,4 @@
-"""Reads the episodes of training from Stable-Baselines3 monitor files, ours or anybody's, and smooths them."""
+"""Reads the episodes of training from Stable-Baselines3 monitor files, and smooths them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Training:
     """The episodes of a training run, in the order in which they ended.
 
     Attributes:
-        episodes: ``[n]`` floats each: ``return``, ``steps``, and whatever the files have besides, such as ``score``,
-            ``distance``, ``clear``, ``frames``.
-        progress: ``[n]`` floats each, how far training was at the episode's end: ``steps``, ``seconds`` and, where
-            known, ``frames``.
+        episodes: ``[n]`` floats each: ``return``, ``steps``, and whatever the files have besides, such as
+            ``score``, ``distance``, ``clear``, ``frames``.
+        progress: ``[n]`` floats each, how far training was at the episode's end: ``steps``, ``seconds`` and,
+            where known, ``frames``.
         problems: one line for each file or row that was skipped.
     """
 
@@ -73,8 +73,8 @@ def monitor_files(folder: Path) -> list[Path]:
 def read_training(files: Sequence[Path]) -> Training | None:
     """Read monitor files of one run: of several environments side by side, or of one run that was resumed.
 
-    Files that overlap in time ran side by side. Where one begins after all before it had ended, the pause between
-    is left out of the seconds.
+    Files that overlap in time ran side by side. Where one begins after all before it had ended, the pause
+    between is left out of the seconds.
 
     Returns:
         The episodes, or None if no file holds any.
@@ -98,7 +98,9 @@ def read_training(files: Sequence[Path]) -> Training | None:
         columns["seconds"] = columns["seconds"] + (start - pauses - began)
     names = dict.fromkeys(name for _, columns in pieces for name in columns)
     merged = {
-        name: np.concatenate([columns.get(name, np.full(len(columns["return"]), np.nan)) for _, columns in pieces])
+        name: np.concatenate(
+            [columns.get(name, np.full(len(columns["return"]), np.nan)) for _, columns in pieces]
+        )
         for name in names
     }
     order = np.argsort(merged["seconds"], kind="stable")
@@ -127,7 +129,9 @@ def rolling(training: Training, measure: str) -> Curve | None:
     if len(values) < 2:
         return None
     window = int(np.clip(len(values) // 20, 10, 200))
-    ends = np.unique(np.linspace(1, len(values), min(_POINTS, len(values))).round().astype(int))
+    # Points before the first whole window would jump about.
+    first = min(window, len(values))
+    ends = np.unique(np.linspace(first, len(values), min(_POINTS, len(values))).round().astype(int))
     starts = np.maximum(ends - window, 0)
     # Sums of squares of centred values, or large returns would cancel to noise.
     centre = values.mean()
@@ -159,8 +163,10 @@ def _read_monitor(file: Path, problems: list[str]) -> tuple[float, dict[str, NDA
     if not rest.strip():
         return start, {"return": np.empty(0), "steps": np.empty(0), "seconds": np.empty(0)}
 
-    def skip(row: Any) -> str:
-        problems.append(f"{file.name}: a row with {row.actual_columns} instead of {row.expected_columns} values skipped")
+    def skip(row: Any) -> Any:
+        problems.append(
+            f"{file.name}: a row with {row.actual_columns} instead of {row.expected_columns} values skipped"
+        )
         return "skip"
 
     table = csv.read_csv(io.BytesIO(rest), parse_options=csv.ParseOptions(invalid_row_handler=skip))

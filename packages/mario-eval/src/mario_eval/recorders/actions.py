@@ -20,8 +20,8 @@ def action_rows(space: spaces.Space[Any], batched: spaces.Space[Any], actions: A
         actions: a batch of actions.
 
     Returns:
-        ``[lanes]`` ints for a discrete space; ``[lanes, n]`` numbers for boxes and the multi-spaces, flattened;
-        ``[lanes]`` JSON strings for any other.
+        ``[lanes]`` ints for a discrete space; ``[lanes, n]`` numbers for boxes and the multi-spaces,
+        flattened; ``[lanes]`` JSON strings for any other.
     """
     match space:
         case spaces.Discrete():

@@ -15,8 +15,8 @@ from mario_eval.recorders.parts import PartWriter
 
 #: A part is written when this many rows wait …
 ROWS_PER_PART = 100_000
-#: … or this many seconds have passed, or 2 % of the recording's age if that is more, so that a day of recording
-#: leaves hundreds of parts and not thousands.
+#: … or this many seconds have passed, or 2 % of the recording's age if that is more, so that a day of
+#: recording leaves hundreds of parts and not thousands.
 SECONDS_PER_PART = 10.0
 SHARE_OF_AGE_PER_PART = 0.02
 

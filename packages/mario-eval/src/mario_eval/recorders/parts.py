@@ -20,7 +20,7 @@ Column = tuple[NDArray[Any], NDArray[np.bool_] | None]
 
 
 class PartWriter:
-    """Gathers rows in memory and writes them as ``part-000000.parquet``, ``part-000001.parquet``, …
+    """Gathers rows in memory and writes them as ``part-000000.parquet``, ``part-000001.parquet`` and so on.
 
     After a SIGKILL everything up to the last :meth:`flush` is on disk and readable.
 
@@ -55,7 +55,7 @@ class PartWriter:
         self._parts += 1
         self._blocks, self.rows = [], 0
 
-    def _gather(self, name: str) -> pa.Array:
+    def _gather(self, name: str) -> Any:
         present = [columns[name][0] for _, columns in self._blocks if name in columns]
         like = present[0]
         values, valid = [], []
@@ -68,8 +68,8 @@ class PartWriter:
         return arrow_array(np.concatenate(values), np.concatenate(valid))
 
 
-def arrow_array(values: NDArray[Any], valid: NDArray[np.bool_]) -> pa.Array:
-    """Turn ``[rows]`` numbers, bools or strings, or ``[rows, n]`` numbers, into an Arrow column with nulls."""
+def arrow_array(values: NDArray[Any], valid: NDArray[np.bool_]) -> Any:
+    """Turn ``[rows]`` numbers, bools or texts, or ``[rows, n]`` numbers, into an Arrow column with nulls."""
     if values.dtype == object:
         texts = [
             str(value) if ok and value is not None else None for value, ok in zip(values, valid, strict=True)

@@ -35,7 +35,8 @@ class Recorder:
         lanes: number of lanes.
         folder: where the tables go; nothing is written if None, and rows of episodes are kept all the same.
         episode_infos: infos of an episode's last step that become columns of ``episodes``.
-        step_infos: infos that become columns of ``steps`` and, of the last step, ``end/…`` columns of ``episodes``.
+        step_infos: infos that become columns of ``steps`` and, of the last step, ``end/…`` columns of
+            ``episodes``.
     """
 
     def __init__(
@@ -87,7 +88,8 @@ class Recorder:
             rewards: float ``[lanes]``.
             terminated: bool ``[lanes]``.
             truncated: bool ``[lanes]``.
-            infos: the vector environment's infos: arrays ``[lanes]`` or ``[lanes, n]``, each with a mask ``_name``.
+            infos: the vector environment's infos: arrays ``[lanes]`` or ``[lanes, n]``, each with a mask
+                ``_name``.
 
         Returns:
             One row for each episode that this step ended, as ``episodes/`` has it.

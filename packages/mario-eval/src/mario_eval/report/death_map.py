@@ -86,8 +86,8 @@ class AreaDeaths:
 def deaths_of(episodes: pa.Table) -> list[tuple[str, int, int]]:
     """Return area, x and y (px; y is 0 where unknown) of every death.
 
-    An episode that the environment marks ``dead`` counts, or, without such a mark, one that terminated without
-    ``clear``.
+    An episode that the environment marks ``dead`` counts, or, without such a mark, one that terminated
+    without ``clear``.
     """
     if END_PREFIX + "x" not in episodes.column_names:
         return []
@@ -96,7 +96,9 @@ def deaths_of(episodes: pa.Table) -> list[tuple[str, int, int]]:
         dead = row["dead"] if row.get("dead") is not None else row.get("terminated") and not row.get("clear")
         x = row.get(END_PREFIX + "x")
         if dead and x is not None:
-            places.append((str(row.get(END_PREFIX + "area") or ""), int(x), int(row.get(END_PREFIX + "y") or 0)))
+            places.append(
+                (str(row.get(END_PREFIX + "area") or ""), int(x), int(row.get(END_PREFIX + "y") or 0))
+            )
     return places
 
 
@@ -120,14 +122,19 @@ def _area(area: str, stage_map: StageMap | None, deaths: list[tuple[int, int]], 
     for start in range(left, right, ROW_WIDTH):
         width = min(ROW_WIDTH, right - start)
         bars = [
-            Bar(place * BIN - start, BARS * count / fullest, count, f"{place * BIN} to {(place + 1) * BIN} px")
+            Bar(
+                place * BIN - start, BARS * count / fullest, count, f"{place * BIN} to {(place + 1) * BIN} px"
+            )
             for place, count in sorted(counts.items())
             if start <= place * BIN < start + width
         ]
-        dots = [(x - start, min(max(y, 6), max(height - 6, 6))) for x, y in deaths if start <= x < start + width]
+        dots = [
+            (x - start, min(max(y, 6), max(height - 6, 6))) for x, y in deaths if start <= x < start + width
+        ]
         rows.append(MapRow(start, width, height, (stage_map.left if stage_map else 0) - start, dots, bars))
     worst = [
-        f"{count} of {len(deaths)} at {place * BIN} to {(place + 1) * BIN} px" for place, count in counts.most_common(5)
+        f"{count} of {len(deaths)} at {place * BIN} to {(place + 1) * BIN} px"
+        for place, count in counts.most_common(5)
     ]
     image = "" if stage_map is None else data_address(stage_map.path.read_bytes(), "image/png")
     size = (stage_map.width, stage_map.height) if stage_map else (0, 0)

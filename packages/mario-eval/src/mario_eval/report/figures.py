@@ -1,7 +1,7 @@
 """The charts of the page: each a plotly figure, a sentence, and the same numbers as a table.
 
-Colours are names of the page's style sheet, such as ``@accent``; the page's script puts the colour in, so that charts
-follow light, dark and print.
+Colours are names of the page's style sheet, such as ``@accent``; the page's script puts the colour in, so
+that charts follow light, dark and print.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ def series_colour(index: int) -> str:
 def learning_curves(runs: Sequence[tuple[str, Training]]) -> list[Figure]:
     """Draw the learning curves of one run or several, one figure per measure."""
     shared = [unit for unit in PROGRESS if all(unit in training.progress for _, training in runs)]
-    figures = []
+    figures: list[Figure] = []
     for measure in CURVES:
-        curves = [(name, curve) for name, training in runs if (curve := rolling(training, measure)) is not None]
+        curves = [
+            (name, curve) for name, training in runs if (curve := rolling(training, measure)) is not None
+        ]
         if curves and len(figures) < 4:
             figures.append(_learning_curve(measure, curves, shared))
     return figures
@@ -67,16 +69,22 @@ def _learning_curve(measure: str, curves: list[tuple[str, Curve]], units: list[s
     by_unit: dict[str, list[list[float]]] = {unit: [] for unit in units}
     for index, (name, curve) in enumerate(curves):
         colour = series_colour(index)
-        band = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.18, "hoverinfo": "skip"}
+        band = {
+            "type": "scatter",
+            "fill": "toself",
+            "fillcolor": colour,
+            "opacity": 0.18,
+            "hoverinfo": "skip",
+        }
         band |= {"y": _round([*curve.high, *curve.low[::-1]]), "mode": "none", "showlegend": False}
-        line = {"type": "scatter", "mode": "lines", "name": name, "y": _round(curve.mean)}
+        line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "y": _round(curve.mean)}
         line |= {"line": {"color": colour, "width": 2}}
         data += [band, line]
         for unit in units:
             points = curve.progress[unit]
             by_unit[unit] += [_round([*points, *points[::-1]]), _round(points)]
-    for trace, points in zip(data, by_unit["steps"], strict=True):
-        trace["x"] = points
+    for trace, in_steps in zip(data, by_unit["steps"], strict=True):
+        trace["x"] = in_steps
     first = curves[0][1]
     best = int(np.argmax(first.mean))
     caption = (
@@ -88,10 +96,16 @@ def _learning_curve(measure: str, curves: list[tuple[str, Curve]], units: list[s
     for name, curve in curves:
         for at in np.unique(np.linspace(0, len(curve.mean) - 1, _TABLE_ROWS).astype(int)):
             interval = f"{measured(measure, curve.low[at])} to {measured(measure, curve.high[at])}"
-            rows.append([name, number(curve.progress["steps"][at]), measured(measure, curve.mean[at]), interval])
+            rows.append(
+                [name, number(curve.progress["steps"][at]), measured(measure, curve.mean[at]), interval]
+            )
     layout = {"xaxis": {"title": {"text": "steps"}, "rangemode": "tozero"}, "showlegend": len(curves) > 1}
-    layout["yaxis"] = {"tickformat": ".0%", "range": [0, 1.02]} if measure == "clear" else {"rangemode": "tozero"}
-    return Figure(label(measure), caption, data, layout, ["Run", "Steps", "Mean", "95 % interval"], rows, by_unit)
+    layout["yaxis"] = (
+        {"tickformat": ".0%", "range": [0, 1.02]} if measure == "clear" else {"rangemode": "tozero"}
+    )
+    return Figure(
+        label(measure), caption, data, layout, ["Run", "Steps", "Mean", "95 % interval"], rows, by_unit
+    )
 
 
 def histogram(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float64]]]) -> Figure:
@@ -104,12 +118,21 @@ def histogram(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float6
     for index, (name, values) in enumerate(runs):
         counts, _ = np.histogram(values, edges)
         shares = counts / max(1, len(values))
-        trace: dict[str, Any] = {"name": name, "x": _round(centres), "y": _round(shares), "customdata": counts.tolist()}
+        trace: dict[str, Any] = {
+            "name": name,
+            "x": _round(centres),
+            "y": _round(shares),
+            "customdata": counts.tolist(),
+        }
         trace["hovertemplate"] = "%{x:,.4~g}: %{customdata} episodes (%{y:.1%})<extra></extra>"
         if len(runs) == 1:
             trace |= {"type": "bar", "width": width * 0.92, "marker": {"color": series_colour(index)}}
         else:
-            trace |= {"type": "scatter", "mode": "lines", "line": {"color": series_colour(index), "shape": "hvh"}}
+            trace |= {
+                "type": "scatter",
+                "mode": "lines",
+                "line": {"color": series_colour(index), "shape": "hvh"},
+            }
         data.append(trace)
         low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
         prefix = f"{name}: " if len(runs) > 1 else ""

@@ -20,7 +20,8 @@ from mario_eval.report.replay import Moment, recorded_actions, replay, same_retu
 from mario_eval.report.stage_map import AreaMap, png
 from mario_eval.report.video import BUTTONS, VideoWriter
 
-#: The longest video, in pictures: 90 s at 60 a second. Of a longer episode the end is shown, where it is decided.
+#: The longest video, in pictures: 90 s at 60 a second. Of a longer episode the end is shown, where it is
+#: decided.
 MAX_PICTURES = 5400
 
 _INDEX = "media.json"
@@ -90,7 +91,9 @@ def media_of(recording: Recording) -> Media:
     if not isinstance(env_entry, dict) or not isinstance(env_entry.get("id"), str):
         return Media([], [], ["No video: the manifest does not tell the environment."])
     if not env_entry.get("replayable", True):
-        return Media([], [], ["No video: the environment was made with arguments that a manifest cannot hold."])
+        return Media(
+            [], [], ["No video: the environment was made with arguments that a manifest cannot hold."]
+        )
     if not recording.has_steps:
         return Media([], [], ["No video: the steps were not recorded."])
     try:
@@ -115,7 +118,7 @@ def media_of(recording: Recording) -> Media:
 
 
 def chosen_episodes(recording: Recording) -> list[tuple[str, dict[str, Any]]]:
-    """Return title and row of the best, the median and the worst episode by return; fewer if there are fewer."""
+    """Return title and row of the best, the median and the worst episode by return, as far as they differ."""
     returns = recording.episodes["return"].to_numpy()
     order = np.argsort(-returns, kind="stable")
     places = {"Best episode": 0, "Median episode": len(order) // 2, "Worst episode": len(order) - 1}
@@ -143,7 +146,8 @@ def _film(
     with replaced_whole(path) as temporary, closing(VideoWriter(temporary, fps)) as writer:
         for moment in replay(env, row["seed"], actions):
             total, steps = moment.total, steps + 1
-            if "screen_x" in moment.info and moment.pictures:
+            # After the last step a game may show something else already, such as the next stage.
+            if "screen_x" in moment.info and moment.pictures and not moment.last:
                 area = areas.setdefault(str(moment.info.get("area", "")), AreaMap())
                 area.look(moment.pictures[-1], int(moment.info["screen_x"]))
             for index, picture in enumerate(moment.pictures):
@@ -152,8 +156,8 @@ def _film(
                     writer.add(picture, _down(moment, index))
         if steps != row["steps"] or not same_return(row["return"], total):
             raise EvaluationError(
-                f"its replay gave a return of {total:g} in {steps} steps, {row['return']:g} in {row['steps']} was "
-                "recorded, so the environment is not the same or not deterministic"
+                f"its replay gave a return of {total:g} in {steps} steps, but {row['return']:g} in "
+                f"{row['steps']} was recorded, so the environment is not the same or not deterministic"
             )
         if not shown:
             raise EvaluationError("the environment rendered no picture")
@@ -161,7 +165,7 @@ def _film(
 
 
 def _down(moment: Moment, picture: int) -> list[bool] | None:
-    """Return which buttons were down in one picture of a step, where the environment tells for how long they were."""
+    """Return which buttons were down in one picture of a step, where the environment tells."""
     pressed = moment.info.get("pressed")
     if pressed is None or len(pressed) != len(BUTTONS):
         return None
@@ -194,7 +198,9 @@ def _read_kept(recording: Recording, chosen: list[tuple[str, dict[str, Any]]]) -
     try:
         document = json.loads((folder / "videos" / _INDEX).read_text(encoding="utf-8"))
         # Only the last part of a name counts, so that a foreign index cannot point outside the folder.
-        videos = [Video(folder / "videos" / Path(n).name, t, int(e), bool(c)) for n, t, e, c in document["videos"]]
+        videos = [
+            Video(folder / "videos" / Path(n).name, t, int(e), bool(c)) for n, t, e, c in document["videos"]
+        ]
         maps = [
             StageMap(folder / "map" / Path(n).name, str(a), int(left), int(width), int(height))
             for n, a, left, width, height in document["maps"]
@@ -204,5 +210,5 @@ def _read_kept(recording: Recording, chosen: list[tuple[str, dict[str, Any]]]) -
         return None
     expected = [(title, row["episode"]) for title, row in chosen]
     same = not notes and [(video.title, video.episode) for video in videos] == expected
-    whole = all(file.path.is_file() for file in [*videos, *maps])
+    whole = all(path.is_file() for path in [*(v.path for v in videos), *(m.path for m in maps)])
     return Media(videos, maps, notes) if same and whole else None

@@ -76,12 +76,16 @@ def render(subjects: Sequence[Subject], *, replays: bool = True) -> str:
     """
     sections = [_section(subject, replays) for subject in subjects]
     title = sections[0].subject.name if len(sections) == 1 else f"{len(sections)} runs compared"
-    return _templates().get_template("page.html.j2").render(
-        title=title,
-        sections=sections,
-        made=now(),
-        version=version("mario-eval"),
-        plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
+    return (
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            sections=sections,
+            made=now(),
+            version=version("mario-eval"),
+            plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
+        )
     )
 
 
@@ -93,7 +97,9 @@ def _section(subject: Subject, replays: bool) -> Section:
     episodes = recording.episodes
     media = media_of(recording) if replays else Media([], [], [])
     distributions = [
-        histogram(wording.label(measure), "points" if measure == "score" else measure, [(subject.name, values)])
+        histogram(
+            wording.label(measure), "points" if measure == "score" else measure, [(subject.name, values)]
+        )
         for measure in ("score", "distance", "return")
         if (values := numbers(episodes, measure)).size
     ]
@@ -121,7 +127,11 @@ def _films(media: Media, episodes: list[dict[str, Any]]) -> list[Film]:
     for video in media.videos:
         row = rows[video.episode]
         facts = [f"episode {video.episode}", f"return {wording.number(row['return'])}"]
-        facts += [f"{name} {wording.number(row[name])}" for name in ("score", "distance") if row.get(name) is not None]
+        facts += [
+            f"{name} {wording.number(row[name])}"
+            for name in ("score", "distance")
+            if row.get(name) is not None
+        ]
         facts.append(f"{wording.number(row['steps'])} steps")
         if row.get("clear") is not None:
             facts.append("cleared" if row["clear"] else "not cleared")
@@ -134,10 +144,15 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     if subject.training is not None:
         run = subject.manifest
-        facts += [(name, str(run[key])) for name, key in (("Algorithm", "algorithm"), ("Seed", "seed")) if key in run]
+        facts += [
+            (name, str(run[key]))
+            for name, key in (("Algorithm", "algorithm"), ("Seed", "seed"))
+            if key in run
+        ]
         facts.append(("Training episodes", f"{subject.training.count:,}"))
         facts += [
-            (f"Training {unit}", wording.number(points[-1])) for unit, points in subject.training.progress.items()
+            (f"Training {unit}", wording.number(points[-1]))
+            for unit, points in subject.training.progress.items()
         ]
     if subject.recording is not None:
         manifest = subject.recording.manifest
@@ -145,7 +160,9 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
         if isinstance(env, dict):
             facts.append(("Environment", str(env.get("id"))))
         if isinstance(policy, dict):
-            facts.append(("Policy", f"{policy.get('name')}{', deterministic' if policy.get('deterministic') else ''}"))
+            facts.append(
+                ("Policy", f"{policy.get('name')}{', deterministic' if policy.get('deterministic') else ''}")
+            )
         chance = manifest.get("chance")
         if isinstance(chance, dict) and (chance.get("sticky") or chance.get("noop_max")):
             facts.append(("Sticky actions", str(chance.get("sticky"))))
@@ -173,4 +190,3 @@ def _templates() -> Environment:
     }
     environment.globals["measures"] = MEASURES
     return environment
-

@@ -20,17 +20,19 @@ class Moment:
     """One step of a replay.
 
     Attributes:
-        pictures: RGB uint8 ``[height, width, 3]`` each: every picture since the step before, oldest first; the
-            first moment has that of the reset too.
+        pictures: RGB uint8 ``[height, width, 3]`` each: every picture since the step before, oldest first;
+            the first moment has that of the reset too.
         reward: of this step.
         info: of this step.
         total: sum of rewards so far.
+        last: whether the episode ended with this step.
     """
 
     pictures: list[NDArray[np.uint8]]
     reward: float
     info: dict[str, Any]
     total: float
+    last: bool
 
 
 def recorded_actions(recording: Recording, episode: int, steps: int) -> list[Any]:
@@ -40,8 +42,9 @@ def recorded_actions(recording: Recording, episode: int, steps: int) -> list[Any
         EvaluationError: some were not recorded.
     """
     found: dict[int, Any] = {}
-    for table in recording.steps(["episode", "step", "action"], filters=[("episode", "=", episode)]):
-        found.update(zip(table["step"].to_pylist(), table["action"].to_pylist(), strict=True))
+    for table in recording.steps(["episode", "step", "action"], episode=episode):
+        steps_here: list[Any] = table["step"].to_pylist()
+        found.update(zip(steps_here, table["action"].to_pylist(), strict=True))
     if sorted(found) != list(range(steps)):
         raise EvaluationError(f"{len(found)} of the {steps} steps of episode {episode} were recorded")
     return [found[step] for step in range(steps)]
@@ -61,11 +64,11 @@ def replay(env: gymnasium.Env[Any, Any], seed: int, actions: list[Any]) -> Itera
         _, reward, terminated, truncated, info = env.step(recorded_action(env.action_space, value))
         total += float(reward)
         pictures: Any = env.render()
-        yield Moment(list(pictures), float(reward), info, total)
+        yield Moment(list(pictures), float(reward), info, total, terminated or truncated)
         if terminated or truncated:
             return
 
 
 def same_return(recorded: float, replayed: float) -> bool:
-    """Return whether a replay went as recorded; sums of 32-bit and 64-bit rewards differ in their last digits."""
+    """Return whether a replay went as recorded; 32-bit and 64-bit sums differ in their last digits."""
     return bool(np.isclose(recorded, replayed, rtol=1e-5, atol=1e-5))

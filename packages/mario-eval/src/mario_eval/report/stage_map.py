@@ -33,7 +33,7 @@ class AreaMap:
         self._count = 0
 
     def look(self, picture: NDArray[np.uint8], screen_x: int) -> None:
-        """Offer an RGB picture, uint8 ``[height, width, 3]``, whose left edge is at ``screen_x`` px of the level."""
+        """Offer an RGB picture, uint8 ``[height, width, 3]``, with its left edge at ``screen_x`` px."""
         place = screen_x // _STRIDE
         self._count += 1
         kept = self._looks.setdefault(place, [])
@@ -56,7 +56,11 @@ class AreaMap:
         # Between two neighbouring left or right edges, the same looks cover every column.
         edges = sorted({edge for x, _ in looks for edge in (x - left, x - left + width)})
         for start, end in pairwise(edges):
-            covering = [picture[:, start - x + left : end - x + left] for x, picture in looks if x - left <= start and end <= x - left + width]
+            covering = [
+                picture[:, start - x + left : end - x + left]
+                for x, picture in looks
+                if x - left <= start and end <= x - left + width
+            ]
             if covering:
                 chosen = covering[:: -(-len(covering) // _LOOKS)]
                 # The lower of two middle looks, so that colours are never mixed into new ones.
@@ -71,6 +75,8 @@ def png(picture: NDArray[np.uint8]) -> bytes:
         stream = container.add_stream("png", rate=1)
         stream.height, stream.width = picture.shape[:2]
         stream.pix_fmt = "rgb24"
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(
+            stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
+        )
         container.mux(stream.encode(None))
     return buffer.getvalue()

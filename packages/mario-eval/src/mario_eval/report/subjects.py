@@ -37,7 +37,8 @@ def open_subject(path: Path) -> Subject:
     """Find out what a folder holds.
 
     Args:
-        path: an evaluation folder, a run folder (``training/``, ``evaluation/``), or a folder with monitor files.
+        path: an evaluation folder, a run folder (``training/``, ``evaluation/``), or a folder with monitor
+            files.
 
     Raises:
         RecordingError: there is nothing to report on.

@@ -44,11 +44,12 @@ class VideoWriter:
         self._stream: Any = None
 
     def add(self, picture: NDArray[np.uint8], down: Sequence[bool] | None = None) -> None:
-        """Append one RGB picture, uint8 ``[height, width, 3]``, and a strip of :data:`BUTTONS` if ``down`` is given.
+        """Append one RGB picture, uint8 ``[height, width, 3]``.
 
         Args:
             picture: all pictures of a video have the same size.
-            down: which of the buttons are down; given for all pictures of a video or for none.
+            down: which of :data:`BUTTONS` are down, drawn as a strip below; given for all pictures of a video
+                or for none.
         """
         scale = 2 if min(picture.shape[:2]) < _SMALL else 1
         canvas = picture.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -17,7 +17,7 @@ def iqm(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def optimality_gap(values: ArrayLike, target: float = 1.0) -> NDArray[np.float64]:
-    """Return by how much values fall short of a target on average, over the last axis; more than it counts as it.
+    """Return by how much values fall short of a target on average over the last axis; none counts above it.
 
     >>> float(optimality_gap([0.5, 2.0]))
     0.25
@@ -36,7 +36,7 @@ def performance_profile(values: ArrayLike, thresholds: ArrayLike) -> NDArray[np.
 
 
 def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> float:
-    """Return the probability that a run of ours beats one of theirs; equal runs count half (Mann–Whitney's U).
+    """Return the probability that a run of ours beats one of theirs; ties count half (Mann–Whitney's U).
 
     >>> probability_of_improvement([2, 3], [1, 2])
     0.875

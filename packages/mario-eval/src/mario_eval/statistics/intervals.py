@@ -49,8 +49,8 @@ def bootstrap(
 ) -> Estimate:
     """Return a statistic with its stratified percentile bootstrap interval (95 %).
 
-    Each stratum is resampled by itself and keeps its size: for episodes of one agent there is one stratum, for
-    runs over several tasks one per task (Agarwal et al. 2021).
+    Each stratum is resampled by itself and keeps its size: for episodes of one agent there is one stratum,
+    for runs over several tasks one per task (Agarwal et al. 2021).
 
     Args:
         strata: float ``[n_i]`` each, none empty.

@@ -64,7 +64,7 @@ def summarise(episodes: pa.Table) -> dict[str, Any]:
 
 
 def describe(values: NDArray[np.float64]) -> dict[str, Any]:
-    """Return mean, median and interquartile mean with 95 % bootstrap intervals, and quantiles, of ``[n]`` values."""
+    """Return mean, median and interquartile mean with 95 % intervals, and quantiles, of ``[n]`` values."""
     return {
         "mean": _plain(bootstrap([values], lambda strata: strata[0].mean(axis=-1))),
         "median": _plain(bootstrap([values], lambda strata: np.median(strata[0], axis=-1))),

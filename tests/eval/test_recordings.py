@@ -1,0 +1,174 @@
+"""Recordings on disk: whole after a SIGKILL, readable while they grow, refused or named when damaged."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mario_eval import RecordingError, evaluate, write_report
+from mario_eval.recorders import RecordingFolder
+from mario_eval.recordings import Recording
+
+SLOW_RUN = """
+import sys
+from pathlib import Path
+import mario_eval.recorders.folder as folder
+folder.SECONDS_PER_PART, folder.SHARE_OF_AGE_PER_PART = 0.2, 0.0
+from mario_eval import evaluate
+evaluate("random", "CartPole-v1", episodes=10**6, lanes=4, out=Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    evaluate("random", "CartPole-v1", episodes=6, lanes=2, out=tmp_path / "rec")
+    return tmp_path / "rec"
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A real process that records until it is killed."""
+    process = subprocess.Popen([sys.executable, "-c", SLOW_RUN, str(tmp_path / "live")])
+    try:
+        deadline = time.monotonic() + 60
+        while len(list((tmp_path / "live" / "episodes").glob("part-*"))) < 3:
+            assert process.poll() is None, "the recording process ended by itself"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield process, tmp_path / "live"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def assert_whole(recording):
+    """Every finished episode has all its steps."""
+    counts = {}
+    for table in recording.steps(["episode"]):
+        for episode in table["episode"].to_pylist():
+            counts[episode] = counts.get(episode, 0) + 1
+    for row in recording.episodes.to_pylist():
+        assert counts[row["episode"]] == row["steps"]
+    assert recording.problems == []
+
+
+def test_can_be_read_while_it_is_written_and_is_whole_after_sigkill(running):
+    process, folder = running
+    first = Recording(folder)
+    assert_whole(first)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert_whole(Recording(folder))
+    assert Recording(folder).episodes.num_rows >= first.episodes.num_rows
+    assert json.loads((folder / "manifest.json").read_text())["end"] == "running"
+
+
+def test_two_recorders_on_one_folder_are_refused(running):
+    _, folder = running
+    with pytest.raises(RecordingError, match="another recorder"):
+        evaluate("random", "CartPole-v1", episodes=1, out=folder)
+
+
+def test_a_folder_with_a_recording_is_refused(folder):
+    with pytest.raises(RecordingError, match="holds a recording already"):
+        evaluate("random", "CartPole-v1", episodes=1, out=folder)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordingError, match="cannot be written"):
+        RecordingFolder(tmp_path / "file" / "sub", {})
+
+
+def test_an_interrupted_evaluation_says_so(tmp_path):
+    def stop(done, of):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("random", "CartPole-v1", episodes=50, lanes=1, out=tmp_path / "cut", progress=stop)
+    recording = Recording(tmp_path / "cut")
+    assert recording.manifest["end"] == "interrupted"
+    assert recording.episodes.num_rows == 3
+
+
+def part(folder, table="episodes"):
+    return next((folder / table).glob("part-*.parquet"))
+
+
+@pytest.mark.parametrize(
+    "damage", ["empty", "truncated", "text", "foreign", "other version", "flipped bytes"]
+)
+@pytest.mark.parametrize("table", ["episodes", "steps"])
+def test_a_damaged_part_is_skipped_and_named(folder, damage, table):
+    target = part(folder, table)
+    good = target.read_bytes()
+    # A second, whole part: what is left when one of several is damaged.
+    shutil.copy(target, folder / table / "part-000001.parquet")
+    match damage:
+        case "empty":
+            target.write_bytes(b"")
+        case "truncated":
+            target.write_bytes(good[: len(good) // 2])
+        case "text":
+            target.write_text("episode,return\n1,2\n")
+        case "foreign":
+            pq.write_table(pa.table({"a": [1]}), target)
+        case "other version":
+            old = pq.read_table(target)
+            pq.write_table(
+                old.replace_schema_metadata({**old.schema.metadata, b"mario_eval_schema": b"99"}), target
+            )
+        case "flipped bytes":
+            changed = bytearray(good)
+            for at in range(8, 80):
+                changed[at] ^= 0xFF
+            target.write_bytes(bytes(changed))
+
+    recording = Recording(folder)
+    list(recording.steps(["episode", "step", "action", "reward"]))
+
+    assert len(recording.problems) == 1
+    assert target.name in recording.problems[0]
+    page = write_report([folder], folder / "page.html").read_text(encoding="utf-8")
+    assert target.name in page
+
+
+def test_nothing_readable_is_refused_with_the_reasons(folder):
+    part(folder).write_bytes(b"no parquet")
+    with pytest.raises(RecordingError, match=r"part-000000.parquet skipped: damaged"):
+        Recording(folder)
+
+
+def test_a_recording_of_another_version_is_refused(folder):
+    document = json.loads((folder / "manifest.json").read_text()) | {"schema": 2}
+    (folder / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(RecordingError, match="schema version 2"):
+        Recording(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00\xff"])
+def test_a_damaged_manifest_is_named_and_the_rest_is_read(folder, text):
+    (folder / "manifest.json").write_bytes(text.encode("latin-1"))
+    recording = Recording(folder)
+    assert recording.episodes.num_rows == 6
+    assert "manifest.json" in recording.problems[0]
+    write_report([folder], folder / "page.html")
+
+
+def test_folders_without_a_recording_are_refused(tmp_path):
+    for path, message in (
+        (tmp_path / "none", "not a folder"),
+        (tmp_path, "neither an evaluation nor monitor"),
+    ):
+        with pytest.raises(RecordingError, match=message):
+            write_report([path], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
