@@ -9,6 +9,7 @@ import numpy as np
 
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
+from mario_envs.saved_state import from_parts, name_parts, pack, unpack
 from mario_envs.settings import Settings
 
 #: Infos worth recording when an episode ends; tools read it from ``env.metadata``.
@@ -59,6 +60,7 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         self.action_space = self._lanes.action.space
         self.observation_space = self._lanes.observation.space
         self._over = True
+        self._observation: Any = None
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -72,8 +74,8 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         super().reset(seed=seed, options=options)
         self._renderer.forget(0)
         observations, infos = self._lanes.begin(0, self.np_random, self._renderer.on_frame)
-        self._over = False
-        return first_row(observations), first_row(infos)
+        self._over, self._observation = False, first_row(observations)
+        return self._observation, first_row(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Play one step.
@@ -87,14 +89,38 @@ class MarioEnv(gymnasium.Env[Any, Any]):
             raise gymnasium.error.ResetNeeded("the episode is over, or has not begun: call reset() first")
         step = self._lanes.step(_LANE, np.asarray(action)[None], self._renderer.on_frame)
         terminated, truncated = bool(step.terminated[0]), bool(step.truncated[0])
-        self._over = terminated or truncated
-        return (
-            first_row(step.observations),
-            float(step.rewards[0]),
-            terminated,
-            truncated,
-            first_row(step.infos),
-        )
+        self._over, self._observation = terminated or truncated, first_row(step.observations)
+        return self._observation, float(step.rewards[0]), terminated, truncated, first_row(step.infos)
+
+    def save_state(self) -> bytes:
+        """Return the whole state, random numbers included; everything after a restore goes as it went.
+
+        Raises:
+            ResetNeeded: no episode has begun.
+            EmulatorError: the emulator cannot save.
+        """
+        if self._observation is None:
+            raise gymnasium.error.ResetNeeded("there is nothing to save before reset()")
+        facts = {"over": self._over, "random": self.np_random.bit_generator.state, **self._lanes.identity}
+        return pack({**self._lanes.save(0), **name_parts(self._observation)}, facts)
+
+    def restore_state(self, state: bytes) -> tuple[Any, dict[str, Any]]:
+        """Go back to a saved state of this or an equal environment, or of a lane of an equal batch.
+
+        Returns:
+            The observation of that moment, and the infos that a reset would give.
+
+        Raises:
+            SavedStateError: the state is damaged, of another version, ROM, emulator or observation.
+            EmulatorError: the emulator cannot go back to it (nes-py keeps one state only).
+        """
+        arrays, facts = unpack(state, **self._lanes.identity)
+        infos = self._lanes.restore(0, arrays)
+        self.np_random.bit_generator.state = facts["random"]
+        self._over = facts["over"]
+        self._observation = from_parts(self.observation_space, arrays)
+        self._renderer.forget(0)
+        return self._observation, first_row(infos)
 
     def render(self) -> Any:
         """Return what the render mode says."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from typing import Any
 
@@ -86,6 +86,13 @@ class Lanes:
             "reward": reward.record,
             "observation": observation.record,
             "emulator": emulator.record,
+        }
+        #: What two environments must share to exchange saved states.
+        self.identity: dict[str, Any] = {
+            "rom": rom.sha256,
+            "emulator": emulator.name,
+            "observation": observation.name,
+            "task": settings.task,
         }
 
         self._state = GameState.blank(num_lanes)
@@ -212,6 +219,7 @@ class Lanes:
 
         goes_on = ended & ~_at_last_castle(after)
         self._idle_until(stages.AFTER_STAGE, at_axe & goes_on, lanes, after, on_frame)
+        self._idle_until(stages.AREA_LOADED, goes_on, lanes, after, on_frame)
         self._idle_until(stages.IN_PLAY, goes_on, lanes, after, on_frame, pictures)
         ram = self.emulator.ram(lanes)
         settled = decode(ram, score_at_start=after.score_at_start, frame=after.frame)
@@ -339,6 +347,37 @@ class Lanes:
             "episode_frames": state.frame,
             "holds": self._remaining[lanes],
         }
+
+    def save(self, lane: int) -> dict[str, NDArray[Any]]:
+        """Return all there is to know of a lane, its console included, as arrays."""
+        row = np.array([lane])
+        state = self._state.take(row)
+        return {
+            "console": np.frombuffer(self.emulator.save(lane), np.uint8),
+            "remaining": self._remaining[lane],
+            "distance": self._distance[row],
+            "still_frames": self._still_frames[row],
+            "random": self._random.state[row],
+            "memory": self._memory[lane],
+            **{f"state.{field.name}": getattr(state, field.name) for field in fields(state)},
+        }
+
+    def restore(self, lane: int, saved: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        """Put a lane back to what :meth:`save` returned, of this or another lane; return its infos.
+
+        Raises:
+            EmulatorError: the emulator cannot go back to that.
+        """
+        row = np.array([lane])
+        self.emulator.restore(lane, saved["console"].tobytes())
+        self._remaining[lane] = saved["remaining"]
+        self._distance[row] = saved["distance"]
+        self._still_frames[row] = saved["still_frames"]
+        self._random.state[row] = saved["random"]
+        self._memory[lane] = saved["memory"]
+        state = {field.name: saved[f"state.{field.name}"] for field in fields(GameState)}
+        self._state.put(row, GameState(**state))
+        return self._infos(row)
 
     def screen(self, lane: int) -> NDArray[np.uint8]:
         """Return one lane's picture, RGB uint8 ``[240, 256, 3]``."""

@@ -17,6 +17,7 @@ from mario_envs.actions.base import ActionError
 from mario_envs.env import EPISODE_INFO
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
+from mario_envs.saved_state import from_parts, name_parts, pack, unpack
 from mario_envs.settings import Settings
 
 
@@ -172,6 +173,30 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         for lane in ended:
             self._begin(int(lane), infos)
 
+    def save_state(self, lane: int) -> bytes:
+        """Return one lane's whole state; see :meth:`mario_envs.env.MarioEnv.save_state`."""
+        if not self._begun[lane]:
+            raise gymnasium.error.ResetNeeded("there is nothing to save before reset()")
+        random = self._randoms[lane].bit_generator.state
+        facts = {"over": bool(self._over[lane]), "random": random, **self._lanes.identity}
+        return pack({**self._lanes.save(lane), **name_parts(_rows(self._observations, lane))}, facts)
+
+    def restore_state(self, lane: int, state: bytes) -> tuple[Any, dict[str, Any]]:
+        """Put one lane back; see :meth:`mario_envs.env.MarioEnv.restore_state`.
+
+        Returns:
+            All lanes' observations, and the infos of this one.
+        """
+        arrays, facts = unpack(state, **self._lanes.identity)
+        infos: dict[str, Any] = {}
+        _merge(infos, self._lanes.restore(lane, arrays), np.array([lane]), self.num_envs)
+        self._randoms[lane].bit_generator.state = facts["random"]
+        self._begun[lane], self._over[lane] = True, facts["over"]
+        row = from_parts(self.single_observation_space, arrays)
+        _write(self._observations, np.array([lane]), _add_axis(row))
+        self._renderer.forget(lane)
+        return deepcopy(self._observations), infos
+
     def render(self) -> tuple[RenderFrame, ...] | None:
         """Return what the render mode says, one entry per lane."""
         if self.render_mode in (None, "human"):
@@ -191,6 +216,13 @@ def _write(batch: Any, lanes: NDArray[np.intp], rows: Any) -> None:
             _write(part, lanes, rows[name])
     else:
         batch[lanes] = rows
+
+
+def _add_axis(observation: Any) -> Any:
+    """Return one lane's observation as a batch of one."""
+    if isinstance(observation, dict):
+        return {name: _add_axis(part) for name, part in observation.items()}
+    return observation[None]
 
 
 def _rows(batch: Any, which: Any) -> Any:

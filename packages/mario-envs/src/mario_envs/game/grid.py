@@ -125,7 +125,7 @@ def _put(
     y: NDArray[np.int64],
     which: NDArray[np.bool_],
 ) -> None:
-    """Mark the tiles that hold some points: ``x`` in the area, ``y`` on the screen, px, ``[lanes, things]``."""
+    """Mark the tiles of some points, ``[lanes, things]``: ``x`` in the area, ``y`` on the screen, px."""
     column = x // TILE - left[:, None] // TILE
     row = (y - _TOP) // TILE
     inside = which & (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)

@@ -91,7 +91,9 @@ ENEMY_X_PAGE = Field(0x006E, "enemy x in pages, by slot", 6, "bytes")
 ENEMY_X_PIXEL = Field(0x0087, "enemy x within its page, px, by slot", 6, "bytes")
 ENEMY_Y_PAGE = Field(0x00B6, "enemy y page by slot, 1 on the screen", 6, "bytes")
 ENEMY_Y_PIXEL = Field(0x00CF, "enemy y on the screen, px, by slot", 6, "bytes")
-FIRE_BAR_ANGLE = Field(0x00A0, "FirebarSpinState_High: 32nds of a turn clockwise from above, by slot", 6, "bytes")
+FIRE_BAR_ANGLE = Field(
+    0x00A0, "FirebarSpinState_High: 32nds of a turn clockwise from above, by slot", 6, "bytes"
+)
 FIREBALL_STATE = Field(0x0024, "Mario's own fireballs in use, by slot", 2, "bytes")
 FIREBALL_X_PAGE = Field(0x0074, "fireball x in pages, by slot", 2, "bytes")
 FIREBALL_X_PIXEL = Field(0x008D, "fireball x within its page, px, by slot", 2, "bytes")
@@ -104,8 +106,10 @@ LEVEL_TILES = Field(0x0500, "two pages of 13 rows × 16 columns of level tiles, 
 
 
 class PlayerState:
-    """The values of PLAYER_STATE that end something."""
+    """The values of PLAYER_STATE that end something, and those in which the game moves the player."""
 
+    #: Entering an area, climbing a vine, going into a pipe, at the flag, coming out of a pipe.
+    MOVED_BY_GAME = (0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x07)
     FLAGPOLE = 0x04
     WALKS_TO_CASTLE = 0x05
     LOSES_LIFE = 0x06
@@ -124,4 +128,5 @@ class ModeTask:
     """The values of MODE_TASK that the episode's end waits for."""
 
     LOADS_AREA = 0
+    PLAYS = 3
     AFTER_MESSAGE = 4

@@ -36,6 +36,9 @@ AFTER_STAGE = (StopCondition(at.MODE_TASK.address, ModeTask.LOADS_AREA, ModeTask
 #: After the axe: the bridge has fallen and the message has been shown.
 AFTER_AXE = (StopCondition(at.MODE_TASK.address, ModeTask.AFTER_MESSAGE, ModeTask.AFTER_MESSAGE),)
 
+#: The next area is there. While it loads, PLAYER_STATE may still be what it was before.
+AREA_LOADED = (StopCondition(at.MODE_TASK.address, ModeTask.PLAYS, ModeTask.PLAYS), _GAME_OVER)
+
 #: The player can be steered again, or the game is over.
 IN_PLAY = (StopCondition(at.PLAYER_STATE.address, PlayerState.NORMAL, PlayerState.NORMAL), _GAME_OVER)
 

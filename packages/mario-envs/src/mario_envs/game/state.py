@@ -33,6 +33,7 @@ class GameState:
         power_up: 0 small, 1 big, 2 fire.
         world: 1–8.
         stage: 1–4.
+        moved_by_game: the player cannot be steered: pipes, vines, entrances, the flag.
         clear: the flag or the axe was touched in the step that led here.
         dead: a life was lost in the step that led here.
         score_at_start: score when the episode, or the life, began.
@@ -52,6 +53,7 @@ class GameState:
     power_up: Ints
     world: Ints
     stage: Ints
+    moved_by_game: Bools
     clear: Bools
     dead: Bools
     score_at_start: Ints
@@ -70,7 +72,8 @@ class GameState:
     def blank(cls, lanes: int) -> GameState:
         """Return a state of zeros, to be put into."""
         arrays: dict[str, Any] = {field.name: np.zeros(lanes, np.int64) for field in fields(cls)}
-        return cls(**arrays | {"clear": np.zeros(lanes, bool), "dead": np.zeros(lanes, bool)})
+        flags = {name: np.zeros(lanes, bool) for name in ("moved_by_game", "clear", "dead")}
+        return cls(**arrays | flags)
 
 
 def decode(
@@ -97,6 +100,7 @@ def decode(
         power_up=np.minimum(at.POWER_UP.read(ram), 2),
         world=at.WORLD.read(ram) + 1,
         stage=at.STAGE.read(ram) + 1,
+        moved_by_game=np.isin(at.PLAYER_STATE.read(ram), PlayerState.MOVED_BY_GAME),
         clear=is_clear(ram),
         dead=is_dead(ram),
         score_at_start=score if score_at_start is None else score_at_start,

@@ -62,9 +62,7 @@ class Tiles(Observation):
         return {"tiles": tiles.copy(), "vector": _vector(view.state, view.ram, view.remaining)}
 
 
-def _vector(
-    state: GameState, ram: NDArray[np.uint8], remaining: NDArray[np.int32]
-) -> NDArray[np.float32]:
+def _vector(state: GameState, ram: NDArray[np.uint8], remaining: NDArray[np.int32]) -> NDArray[np.float32]:
     numbers = (
         state.x_speed / 48,
         state.y_speed / 4,
@@ -75,5 +73,5 @@ def _vector(
         state.screen_x % TILE / TILE,
         state.time / 400,
     )
-    vector = np.column_stack((*numbers, remaining / 60))
-    return np.clip(vector, _LOW, _HIGH).astype(np.float32)
+    vector: NDArray[np.float64] = np.column_stack((*numbers, remaining / 60))
+    return vector.clip(_LOW, _HIGH).astype(np.float32)
