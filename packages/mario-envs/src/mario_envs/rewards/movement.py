@@ -15,13 +15,14 @@ _MAX_SPEED, _SPARE = 4, 8
 def displacement(before: GameState, after: GameState) -> NDArray[np.int64]:
     """Return px moved to the right, ``[lanes]``; 0 where the game moved Mario.
 
-    Pipes, vines and warps put him into another area or elsewhere in the same one, a castle's maze sends him
-    back some pages, a death or a clear ends in another place: none of it is walking.
+    Pipes, vines and warps put him into another area or elsewhere in the same one, and then to where he comes
+    out; a castle's maze sends him back some pages; a death or a clear ends in another place: none of it is
+    walking.
     """
     moved = after.x - before.x
     same_place = (after.area == before.area) & (after.world == before.world) & (after.stage == before.stage)
     walked = np.abs(moved) <= _MAX_SPEED * (after.frame - before.frame) + _SPARE
-    return np.where(same_place & walked & ~after.dead, moved, 0)
+    return np.where(same_place & walked & ~before.moved_by_game & ~after.dead, moved, 0)
 
 
 def clock_ticks(before: GameState, after: GameState) -> NDArray[np.int64]:
