@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mario_envs.actions.base import Action, check_actions
 from mario_envs.buttons import PLAYED, Button, ButtonPlan
+from mario_envs.emulators.default import default_emulator
 from mario_envs.emulators.protocol import Emulator, EmulatorError, FrameListener, StopCondition
 from mario_envs.game import ram_map, stages
 from mario_envs.game.ram_map import GameMode
@@ -71,7 +72,8 @@ class Lanes:
         action = choose("action", settings.action)
         reward = choose("reward", settings.reward)
         observation = choose("observation", settings.observation)
-        emulator = choose("emulator", settings.emulator, rom, num_lanes)
+        emulator_choice = default_emulator() if settings.emulator is None else settings.emulator
+        emulator = choose("emulator", emulator_choice, rom, num_lanes)
         self.action: Action = action.value
         self.reward: Reward = reward.value
         self._reward_name = reward.name

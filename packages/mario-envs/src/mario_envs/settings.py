@@ -25,7 +25,7 @@ class Settings:
         action: the action plugin: a key, a mapping of a key to its options, or an object.
         reward: the reward plugin, likewise.
         observation: the observation plugin, likewise.
-        emulator: the emulator plugin, likewise.
+        emulator: the emulator plugin, likewise; None takes our own machine, or nes-py where that was not built.
         rom: path of a ROM in iNES format; None takes the one that gym-super-mario-bros bundles.
         allow_unknown_rom: accept a ROM that is no known revision of the game.
         max_noops: an episode begins after 0 to this many frames without a button (uniform, seeded).
@@ -38,7 +38,7 @@ class Settings:
     action: Choice = "builtin/continuous-frames"
     reward: Choice = "builtin/score"
     observation: Choice = "builtin/frames"
-    emulator: Choice = "builtin/nes-py"
+    emulator: Choice | None = None
     rom: str | PathLike[str] | None = None
     allow_unknown_rom: bool = False
     max_noops: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from mario_envs.actions.base import Action
 from mario_envs.actions.continuous_frames import ContinuousFrames
 from mario_envs.actions.discrete_frames import DiscreteFrames
+from mario_envs.emulators.native import NativeEmulator
 from mario_envs.emulators.nes_py import NesPyEmulator
 from mario_envs.emulators.protocol import Emulator
 from mario_envs.observations.base import Observation
@@ -38,5 +39,5 @@ def mario_envs_register_observations() -> Mapping[str, Callable[..., Observation
 
 @hookimpl
 def mario_envs_register_emulators() -> Mapping[str, Callable[..., Emulator]]:
-    """Register the reference emulator."""
-    return {"nes-py": NesPyEmulator}
+    """Register our own machine and the reference emulator."""
+    return {"native": NativeEmulator, "nes-py": NesPyEmulator}
