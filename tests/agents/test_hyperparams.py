@@ -17,6 +17,7 @@ DICT = spaces.Dict({"tiles": VECTOR})
 SIX = spaces.Box(-1, 1, (6,), np.float32)
 PPO = find_algorithm("ppo")
 DISCRETE_1_1 = "MarioScore-1-1-DiscreteFrames-v0"
+CONTINUOUS_1_1 = "MarioScore-1-1-ContinuousFrames-v0"
 
 
 def arguments(name: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +58,13 @@ def test_the_module_before_the_id_does_not_matter() -> None:
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_file_fits_its_algorithms_constructor(name: str) -> None:
     algorithm = ALGORITHMS[name]
-    for env_id in ("Any-v0", "CartPole-v1", "Pendulum-v1", DISCRETE_1_1, "MarioScore-1-1-ContinuousFrames-v0"):
+    for env_id in (
+        "Any-v0",
+        "CartPole-v1",
+        "Pendulum-v1",
+        DISCRETE_1_1,
+        "MarioScore-1-1-ContinuousFrames-v0",
+    ):
         chosen = hp.choose(algorithm, env_id, VECTOR)
         assert set(chosen) <= set(hp.constructor_keys(algorithm))
         arguments(name, {key: value for key, value in chosen.items() if key not in hp.OUR_KEYS})
@@ -73,7 +80,9 @@ def test_values_are_read_as_people_write_them() -> None:
 
 
 def test_schedules_noise_and_frequencies_become_what_sb3_takes() -> None:
-    read = arguments("td3", {"learning_rate": "lin_1e-3", "action_noise": "normal_0.2", "train_freq": [1, "episode"]})
+    read = arguments(
+        "td3", {"learning_rate": "lin_1e-3", "action_noise": "normal_0.2", "train_freq": [1, "episode"]}
+    )
     assert isinstance(read["learning_rate"], Linear)
     assert isinstance(read["action_noise"], NormalActionNoise)
     assert read["train_freq"] == (1, "episode")

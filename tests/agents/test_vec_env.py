@@ -121,9 +121,7 @@ def test_infos_of_the_last_step_belong_to_the_episode_that_ended() -> None:
 
 
 def test_a_batch_that_reuses_its_buffer_does_not_change_earlier_observations() -> None:
-    batch = gymnasium.vector.SyncVectorEnv(
-        [Counting], copy=False, autoreset_mode=AutoresetMode.SAME_STEP
-    )
+    batch = gymnasium.vector.SyncVectorEnv([Counting], copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
     lanes = LaneVecEnv(batch)
     first = lanes.reset()
     second = lanes.step(np.zeros(1, int))[0]

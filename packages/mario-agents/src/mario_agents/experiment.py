@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,7 +186,8 @@ class _Training:
                 seconds = self.time_budget.elapsed
                 checkpoint = self.save()
         except BaseException:
-            self._write_manifest(ended=now(), stopped_by="error")
+            with suppress(OSError):  # a full disk, perhaps; its own error is the one to show
+                self._write_manifest(ended=now(), stopped_by="error")
             raise
         finally:
             progress.stop()

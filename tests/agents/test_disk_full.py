@@ -1,0 +1,67 @@
+"""A disk that fills up while a checkpoint is saved takes nothing that was there."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mario_agents.checkpoints import list_checkpoints, read_checkpoint
+
+from .conftest import COMMAND, ENVIRONMENT
+
+
+def assert_left_whole(run: Path, before: list[Path], done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last_line = done.stderr.strip().splitlines()[-1]
+    assert "could not be written" in last_line
+    assert f"{before[-1]}, is whole; free some space and resume" in last_line
+    assert list_checkpoints(run / "checkpoints") == before
+    read_checkpoint(before[-1])
+    assert not list((run / "checkpoints").glob(".*"))
+
+
+def resume(run: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    def set_limit() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [*COMMAND, "resume", str(run), "--steps", "512"],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=120, preexec_fn=set_limit,
+    )  # fmt: skip
+
+
+def test_a_file_that_may_not_grow(pole_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(pole_run, run)
+    before = list_checkpoints(run / "checkpoints")
+    assert_left_whole(run, before, resume(run, limit=before[-1].stat().st_size // 2))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", str(disk)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small tmpfs needs the right to mount: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_without_space(pole_run: Path, small_disk: Path) -> None:
+    run = small_disk / "run"
+    shutil.copytree(pole_run, run)
+    before = list_checkpoints(run / "checkpoints")
+    free = shutil.disk_usage(small_disk).free
+    (small_disk / "filler").write_bytes(bytes(free - before[-1].stat().st_size // 2))
+    assert_left_whole(run, before, resume(run))
+    (small_disk / "filler").unlink()
+    assert resume(run).returncode == 0
