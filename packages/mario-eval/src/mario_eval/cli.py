@@ -1,4 +1,4 @@
-"""The command line: ``mario-eval run``, ``report``."""
+"""The command line: ``mario-eval run``, ``report``, ``compare``, ``watch``."""
 
 from __future__ import annotations
 
@@ -139,26 +139,82 @@ def report(
             help="Replay episodes for videos and maps; this runs the recorded environment.",
         ),
     ] = True,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the path and each folder's summary as JSON.")
-    ] = False,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Evaluation folder whose score events count as known; the page tells what else was found."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the path and each summary as JSON.")] = False,
 ) -> None:
     """Write one self-contained HTML page about one or several folders, and print its path.
 
     For example:
 
         mario-eval report runs/first -o first.html
+
+        mario-eval report runs/first --baseline random-play -o first.html
     """
     from mario_eval.report import write_report
+
+    _tell_page(write_report(folders, out, replays=replays, baselines=baseline or []), folders, as_json)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Two or more evaluation or run folders.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("compare.html"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the path and each summary as JSON.")] = False,
+) -> None:
+    """Put runs side by side: intervals, performance profiles, who beats whom.
+
+    For example:
+
+        mario-eval compare random-play trained -o compare.html
+    """
+    from mario_eval.report import write_comparison
+
+    _tell_page(write_comparison(folders, out), folders, as_json)
+
+
+@app.command()
+def watch(
+    folder: Annotated[
+        Path, typer.Argument(help="A run folder, or an evaluation folder, also while it grows.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8321,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    allow_remote: Annotated[
+        bool,
+        typer.Option(
+            "--allow-remote", help="Permit a --host that other machines can reach. There is no password."
+        ),
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between looks at the folder.")] = 10.0,
+) -> None:
+    """Serve the report of a folder while training goes on; the page updates itself. Ctrl-C ends it.
+
+    For example:
+
+        mario-eval watch runs/first
+    """
+    from mario_eval.watch import serve
+
+    serve(folder, host=host, port=port, allow_remote=allow_remote, every=every, tell=print)
+
+
+def _tell_page(page: Path, folders: list[Path], as_json: bool) -> None:
+    """Print where a page is, and as JSON what it says."""
     from mario_eval.report.subjects import open_subject
     from mario_eval.statistics.summary import summarise
 
-    page = write_report(folders, out, replays=replays)
     if not as_json:
         print(page)
         return
-    recordings = [subject.recording for folder in folders if (subject := open_subject(folder))]
-    summaries = [None if recording is None else summarise(recording.episodes) for recording in recordings]
+    summaries = {}
+    for folder in folders:
+        recording = open_subject(folder).recording
+        summaries[str(folder)] = None if recording is None else summarise(recording.episodes)
     print(json.dumps({"page": str(page), "summaries": summaries}, indent=2))
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mario_eval.errors import EvaluationError, RecordingError
 from mario_eval.files import replaced_whole
+from mario_eval.recordings import Recording
 from mario_eval.report.page import render
 from mario_eval.report.subjects import open_subject
 
 
-def write_report(folders: Sequence[Path], out: Path, *, replays: bool = True) -> Path:
+def write_report(
+    folders: Sequence[Path], out: Path, *, replays: bool = True, baselines: Sequence[Path] = ()
+) -> Path:
     """Write one self-contained HTML page about one or several folders.
 
     Args:
@@ -18,16 +22,45 @@ def write_report(folders: Sequence[Path], out: Path, *, replays: bool = True) ->
         out: the page; replaced whole if it exists.
         replays: whether to replay episodes for videos and maps, which runs the environment that the folder's
             manifest names.
+        baselines: evaluation folders whose score events count as known, so that the page tells hidden
+            rewards.
 
     Returns:
         The absolute path of the page.
 
     Raises:
-        RecordingError: a folder holds nothing to report on.
+        RecordingError: a folder holds nothing to report on, or the page cannot be written.
     """
-    page = render([open_subject(folder) for folder in folders], replays=replays)
+    subjects = [open_subject(folder) for folder in folders]
+    known = [Recording(baseline) for baseline in baselines]
+    return _write(render(subjects, replays=replays, baselines=known), out)
+
+
+def write_comparison(folders: Sequence[Path], out: Path) -> Path:
+    """Write one self-contained HTML page that puts runs side by side.
+
+    Args:
+        folders: two or more, of the same kinds as in :func:`write_report`.
+        out: the page; replaced whole if it exists.
+
+    Returns:
+        The absolute path of the page.
+
+    Raises:
+        EvaluationError: fewer than two folders.
+        RecordingError: a folder holds nothing to compare, or the page cannot be written.
+    """
+    if len(folders) < 2:
+        raise EvaluationError("a comparison needs two folders or more")
+    return _write(render([open_subject(folder) for folder in folders], alone=True), out)
+
+
+def _write(page: str, out: Path) -> Path:
     out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_whole(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_whole(out) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise RecordingError(f"{out} cannot be written: {error.strerror or error}") from error
     return out

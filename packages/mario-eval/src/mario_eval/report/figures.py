@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_eval.report.wording import label, measured, number, percent
+from mario_eval.statistics.aggregates import performance_profile
+from mario_eval.statistics.intervals import wilson
 from mario_eval.training import PROGRESS, Curve, Training, rolling
 
 #: What a learning curve is drawn of, where the training files have it; the first that exist, four at most.
 CURVES = ("clear", "distance", "score", "return", "steps")
 
 _BINS = 30
+_PROFILE_POINTS = 121
 _TABLE_ROWS = 12
 
 
@@ -150,6 +153,73 @@ def histogram(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float6
     }
     caption = f"{title}: {', '.join(sentences)}."
     return Figure(title, caption, data, layout, ["Run", unit.capitalize(), "Episodes", "Share"], rows)
+
+
+def profile(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float64]]]) -> Figure:
+    """Draw the share of episodes that got beyond each value, with its interval: the performance profile."""
+    everything = np.concatenate([values for _, values in runs])
+    thresholds = np.linspace(min(0.0, float(everything.min())), float(everything.max()), _PROFILE_POINTS)
+    data: list[dict[str, Any]] = []
+    rows, sentences = [], []
+    for index, (name, values) in enumerate(runs):
+        shares = performance_profile(values, thresholds)
+        ends = [wilson(round(share * values.size), values.size) for share in shares]
+        low, high = [end[0] for end in ends], [end[1] for end in ends]
+        colour = series_colour(index)
+        band: dict[str, Any] = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.18}
+        band |= {"x": _round([*thresholds, *thresholds[::-1]]), "y": _round([*high, *low[::-1]])}
+        band |= {"mode": "none", "hoverinfo": "skip", "showlegend": False}
+        line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": _round(thresholds)}
+        line |= {"y": _round(shares), "line": {"color": colour, "width": 2, "shape": "hv"}}
+        data += [band, line]
+        half = thresholds[np.argmax(shares <= 0.5)]
+        prefix = f"{name}: " if len(runs) > 1 else ""
+        sentences.append(f"{prefix}half of the episodes get beyond about {number(half)}")
+        for at in np.linspace(0, _PROFILE_POINTS - 1, _TABLE_ROWS).astype(int):
+            interval = f"{percent(low[at])} to {percent(high[at])}"
+            rows.append([name, number(thresholds[at]), percent(shares[at]), interval])
+    layout = {
+        "xaxis": {"title": {"text": unit}},
+        "yaxis": {"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "episodes beyond"}},
+        "showlegend": len(runs) > 1,
+    }
+    caption = f"{title}: {'; '.join(sentences)}."
+    return Figure(
+        title, caption, data, layout, ["Run", unit.capitalize(), "Share beyond", "95 % interval"], rows
+    )
+
+
+def estimates(title: str, share: bool, runs: Sequence[tuple[str, dict[str, float]]]) -> Figure:
+    """Draw one estimate per run with its interval, below each other."""
+    write = percent if share else number
+    data = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": [estimate["value"]],
+            "y": [name],
+            "marker": {"color": series_colour(index), "size": 10},
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": [estimate["high"] - estimate["value"]],
+                "arrayminus": [estimate["value"] - estimate["low"]],
+                "color": series_colour(index),
+                "thickness": 3,
+                "width": 0,
+            },
+        }
+        for index, (name, estimate) in enumerate(runs)
+    ]
+    rows = [
+        [name, write(estimate["value"]), f"{write(estimate['low'])} to {write(estimate['high'])}"]
+        for name, estimate in runs
+    ]
+    caption = f"{title}: {'; '.join(f'{name} {value} ({interval})' for name, value, interval in rows)}."
+    layout: dict[str, Any] = {"showlegend": False, "xaxis": {"tickformat": ".0%"} if share else {}}
+    layout["yaxis"] = {"autorange": "reversed", "type": "category", "showgrid": False}
+    return Figure(title, caption, data, layout, ["Run", "Value", "95 % interval"], rows)
 
 
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,7 +18,8 @@ from mario_eval.files import replaced_whole
 from mario_eval.recordings import Recording
 from mario_eval.report.replay import Moment, recorded_actions, replay, same_return
 from mario_eval.report.stage_map import AreaMap, png
-from mario_eval.report.video import BUTTONS, VideoWriter
+from mario_eval.report.video import VideoWriter
+from mario_eval.statistics.hand import BUTTONS
 
 #: The longest video, in pictures: 90 s at 60 a second. Of a longer episode the end is shown, where it is
 #: decided.

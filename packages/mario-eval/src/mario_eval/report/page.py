@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,12 +16,20 @@ from plotly.offline import get_plotlyjs
 
 from mario_eval.manifest import now
 from mario_eval.recorders.schema import TERM_PREFIX
+from mario_eval.recordings import Recording
 from mario_eval.report import wording
-from mario_eval.report.death_map import AreaDeaths, data_address, death_maps
-from mario_eval.report.figures import Figure, histogram, learning_curves
+from mario_eval.report.comparison import compare
+from mario_eval.report.figures import CURVES, Figure, histogram, learning_curves, profile
 from mario_eval.report.media import Media, media_of
+from mario_eval.report.place_map import AreaMapped, data_address, place_maps
 from mario_eval.report.subjects import Subject
+from mario_eval.statistics.hand import HUMAN_CHANGES_PER_SECOND, HUMAN_HOLDS, Hand, hand_of
+from mario_eval.statistics.places import ScoreEvent, found_beyond, points_by_place, score_events
+from mario_eval.statistics.retention import retention
 from mario_eval.statistics.summary import MEASURES, numbers, summarise
+
+#: Score events listed on the page.
+_EVENTS = 12
 
 
 @dataclass(frozen=True)
@@ -47,78 +56,137 @@ class Section:
     Attributes:
         subject: what it is about.
         summary: statistics of its evaluation; empty if there is none.
+        retained: name of each training measure and how much of its best it had at the end.
         curves: learning curves.
         distributions: of score, distance, return.
         terms: distributions of the reward terms.
         films: videos.
-        areas: deaths on the map.
+        areas: deaths and points on the map.
+        events: the most frequent score events, or those that no baseline had: points, place, episodes' share.
+        hidden: whether ``events`` were held against baselines.
+        hand: how the buttons were pressed.
         notes: what could not be shown.
         facts: name and value, for the line under the heading.
     """
 
     subject: Subject
     summary: dict[str, Any]
+    retained: list[tuple[str, str]]
     curves: list[Figure]
     distributions: list[Figure]
     terms: list[Figure]
     films: list[Film]
-    areas: list[AreaDeaths]
+    areas: list[AreaMapped]
+    events: list[tuple[str, str, str]]
+    hidden: bool
+    hand: Hand | None
     notes: list[str]
     facts: list[tuple[str, str]]
 
 
-def render(subjects: Sequence[Subject], *, replays: bool = True) -> str:
+def render(
+    subjects: Sequence[Subject],
+    *,
+    replays: bool = True,
+    alone: bool = False,
+    baselines: Sequence[Recording] = (),
+    refresh_seconds: float | None = None,
+) -> str:
     """Return the page about one or several subjects.
 
     Args:
         subjects: at least one.
         replays: whether to replay episodes for videos and maps.
+        alone: leave out each run's own part and show the comparison only.
+        baselines: recordings whose score events count as known; what else was found is hidden reward.
+        refresh_seconds: the page asks its server for a newer one this often; None for a page in a file.
     """
-    sections = [_section(subject, replays) for subject in subjects]
-    title = sections[0].subject.name if len(sections) == 1 else f"{len(sections)} runs compared"
-    return (
+    known = [score_events(baseline) for baseline in baselines]
+    sections = [] if alone else [_section(subject, replays, known) for subject in subjects]
+    title = subjects[0].name if len(subjects) == 1 else f"{len(subjects)} runs compared"
+    page: str = (
         _templates()
         .get_template("page.html.j2")
         .render(
             title=title,
             sections=sections,
+            comparison=compare(subjects) if len(subjects) > 1 else None,
+            compared=[(subject, _summary(subject)) for subject in subjects],
             made=now(),
             version=version("mario-eval"),
+            refresh_seconds=refresh_seconds,
             plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
         )
     )
+    return page
 
 
-def _section(subject: Subject, replays: bool) -> Section:
-    curves = learning_curves([(subject.name, subject.training)]) if subject.training is not None else []
-    recording = subject.recording
+def render_waiting(why: str, every: float) -> str:
+    """Return the page that a live report shows while there is nothing to report on.
+
+    Args:
+        why: a sentence.
+        every: seconds after which the page looks again.
+    """
+    return _templates().get_template("waiting.html.j2").render(why=why, every=f"{every:g}")
+
+
+def _summary(subject: Subject) -> dict[str, Any]:
+    return {} if subject.recording is None else summarise(subject.recording.episodes)
+
+
+def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent]]) -> Section:
+    training, recording = subject.training, subject.recording
+    curves = learning_curves([(subject.name, training)]) if training is not None else []
+    retained = []
+    if training is not None:
+        shares = ((measure, retention(training, measure)) for measure in CURVES)
+        retained = [(wording.label(m), wording.percent(share)) for m, share in shares if share is not None]
+    notes = list(subject.problems)
     if recording is None:
-        return Section(subject, {}, curves, [], [], [], [], list(subject.problems), _facts(subject))
+        return Section(subject, {}, retained, curves, [], [], [], [], [], False, None, notes, _facts(subject))
     episodes = recording.episodes
     media = media_of(recording) if replays else Media([], [], [])
+    events = score_events(recording)
+    measured = {m: values for m in ("score", "distance", "return") if (values := numbers(episodes, m)).size}
     distributions = [
-        histogram(
-            wording.label(measure), "points" if measure == "score" else measure, [(subject.name, values)]
-        )
-        for measure in ("score", "distance", "return")
-        if (values := numbers(episodes, measure)).size
+        histogram(wording.label(m), "points" if m == "score" else m, [(subject.name, values)])
+        for m, values in measured.items()
     ]
+    if "distance" in measured:
+        distributions.append(
+            profile("How far episodes get", "distance", [(subject.name, measured["distance"])])
+        )
     terms = [
         histogram(name.removeprefix(TERM_PREFIX), "reward per episode", [(subject.name, values)])
         for name in episodes.column_names
         if name.startswith(TERM_PREFIX) and (values := numbers(episodes, name)).size
     ]
     return Section(
-        subject,
-        summarise(episodes),
-        curves,
-        distributions,
-        terms,
-        _films(media, episodes.to_pylist()),
-        death_maps(episodes, media.maps),
-        [*subject.problems, *media.notes],
-        _facts(subject),
+        subject=subject,
+        summary=summarise(episodes),
+        retained=retained,
+        curves=curves,
+        distributions=distributions,
+        terms=terms,
+        films=_films(media, episodes.to_pylist()),
+        areas=place_maps(episodes, media.maps, points_by_place(events)),
+        events=_events(found_beyond(events, known)),
+        hidden=bool(known),
+        hand=hand_of(recording),
+        # Reading the steps may have found more damage than opening the folder did.
+        notes=[*dict.fromkeys([*notes, *recording.problems]), *media.notes],
+        facts=_facts(subject),
     )
+
+
+def _events(events: Counter[ScoreEvent]) -> list[tuple[str, str, str]]:
+    """Return points, place and count of the events that brought most points."""
+    richest = sorted(events.items(), key=lambda item: -item[0].points * item[1])[:_EVENTS]
+    return [
+        (f"{event.points:,}", f"area {event.area}, {event.span}" if event.area else event.span, f"{count:,}")
+        for event, count in richest
+    ]
 
 
 def _films(media: Media, episodes: list[dict[str, Any]]) -> list[Film]:
@@ -188,5 +256,9 @@ def _templates() -> Environment:
         "between": wording.between,
         "pretty": lambda document: json.dumps(document, indent=2, ensure_ascii=False),
     }
-    environment.globals["measures"] = MEASURES
+    environment.globals |= {
+        "measures": MEASURES,
+        "human_holds": HUMAN_HOLDS,
+        "human_changes_per_second": HUMAN_CHANGES_PER_SECOND,
+    }
     return environment

@@ -11,8 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-#: What a six-button info is labelled with, in the order of mario-envs' hold arrays.
-BUTTONS = ("up", "down", "left", "right", "A", "B")
+from mario_eval.statistics.hand import BUTTONS
 
 #: 5 × 7 dots, one string per row.
 _GLYPHS = {

@@ -42,6 +42,21 @@
   addEventListener("beforeprint", drawAll);
   addEventListener("afterprint", drawAll);
 
+  // A live page looks whether there is a newer one, and takes it without losing the place.
+  const every = Number(document.body.dataset.refresh);
+  if (every) {
+    let shown = null;
+    const look = async () => {
+      try {
+        const mark = await (await fetch("/mark")).text();
+        if (shown !== null && mark !== shown) location.reload();
+        shown = mark;
+      } catch { /* the server has ended; the page stays as it is */ }
+    };
+    look();
+    setInterval(look, every * 1000);
+  }
+
   for (const group of document.querySelectorAll(".units")) {
     group.addEventListener("click", (event) => {
       const button = event.target.closest("button");

@@ -1,22 +1,23 @@
-"""Where episodes ended in death, drawn on the map of the stage as one inline picture per stretch of it."""
+"""Where episodes ended in death and where points were scored, drawn on the map of the stage."""
 
 from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from mario_eval.recorders.schema import END_PREFIX
 from mario_eval.report.media import StageMap
+from mario_eval.statistics.places import PLACE
 
 #: A stage is cut into rows this long, px, so that it can be read on a screen and on paper.
 ROW_WIDTH = 1024
 
-#: Width of the bars that count deaths, px: two tiles.
-BIN = 32
+#: Width of the bars that count deaths, px; points are counted by the same places.
+BIN = PLACE
 
 #: Height of the strip of bars under the map, px.
 BARS = 64
@@ -40,6 +41,21 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Heat:
+    """Points scored in one stretch of a row, over all episodes.
+
+    Attributes:
+        x: left edge in the row, px.
+        strength: 0 to 1, the square root of its share of the richest stretch.
+        text: points and place.
+    """
+
+    x: int
+    strength: float
+    text: str
+
+
+@dataclass(frozen=True)
 class MapRow:
     """One stretch of an area.
 
@@ -50,6 +66,7 @@ class MapRow:
         image_left: x of the whole area's picture in the row (0 or negative), px.
         dots: where deaths happened in the row, px.
         bars: how many happened where.
+        heat: points scored along the row.
     """
 
     left: int
@@ -58,10 +75,11 @@ class MapRow:
     image_left: int
     dots: list[tuple[int, int]]
     bars: list[Bar]
+    heat: list[Heat]
 
 
 @dataclass(frozen=True)
-class AreaDeaths:
+class AreaMapped:
     """One area with its deaths.
 
     Attributes:
@@ -102,22 +120,39 @@ def deaths_of(episodes: pa.Table) -> list[tuple[str, int, int]]:
     return places
 
 
-def death_maps(episodes: pa.Table, maps: Sequence[StageMap]) -> list[AreaDeaths]:
-    """Put the deaths on the maps; areas with neither deaths nor a map are left out."""
+def place_maps(
+    episodes: pa.Table, maps: Sequence[StageMap], points: Mapping[tuple[str, int], int]
+) -> list[AreaMapped]:
+    """Put deaths and points on the maps; areas with neither deaths nor a map are left out.
+
+    Args:
+        episodes: the table of episodes.
+        maps: stitched maps.
+        points: all points scored at each (area, place), see
+            :func:`~mario_eval.statistics.places.points_by_place`.
+    """
     deaths = deaths_of(episodes)
     by_area = {stage_map.area: stage_map for stage_map in maps}
     fullest = max(Counter((area, x // BIN) for area, x, _ in deaths).values(), default=1)
     return [
-        _area(area, by_area.get(area), [(x, y) for where, x, y in deaths if where == area], fullest)
+        _area(area, by_area.get(area), [(x, y) for where, x, y in deaths if where == area], fullest, points)
         for area in sorted({*by_area, *(area for area, _, _ in deaths)})
     ]
 
 
-def _area(area: str, stage_map: StageMap | None, deaths: list[tuple[int, int]], fullest: int) -> AreaDeaths:
+def _area(
+    area: str,
+    stage_map: StageMap | None,
+    deaths: list[tuple[int, int]],
+    fullest: int,
+    points: Mapping[tuple[str, int], int],
+) -> AreaMapped:
     left = min([stage_map.left if stage_map else 1 << 30, *((x // BIN) * BIN for x, _ in deaths)])
+    left = left // BIN * BIN  # so that no place is cut by the map's edge
     right = max([stage_map.left + stage_map.width if stage_map else 0, *(x + BIN for x, _ in deaths)])
     height = stage_map.height if stage_map else 0
     counts = Counter(x // BIN for x, _ in deaths)
+    richest = max(points.values(), default=1)
     rows = []
     for start in range(left, right, ROW_WIDTH):
         width = min(ROW_WIDTH, right - start)
@@ -131,14 +166,24 @@ def _area(area: str, stage_map: StageMap | None, deaths: list[tuple[int, int]], 
         dots = [
             (x - start, min(max(y, 6), max(height - 6, 6))) for x, y in deaths if start <= x < start + width
         ]
-        rows.append(MapRow(start, width, height, (stage_map.left if stage_map else 0) - start, dots, bars))
+        heat = [
+            Heat(
+                place * BIN - start,
+                (here / richest) ** 0.5,
+                f"{here:,} points, {place * BIN} to {(place + 1) * BIN} px",
+            )
+            for (where, place), here in sorted(points.items())
+            if where == area and start <= place * BIN < start + width
+        ]
+        image_left = (stage_map.left if stage_map else 0) - start
+        rows.append(MapRow(start, width, height, image_left, dots, bars, heat))
     worst = [
         f"{count} of {len(deaths)} at {place * BIN} to {(place + 1) * BIN} px"
         for place, count in counts.most_common(5)
     ]
     image = "" if stage_map is None else data_address(stage_map.path.read_bytes(), "image/png")
     size = (stage_map.width, stage_map.height) if stage_map else (0, 0)
-    return AreaDeaths(area, image, *size, rows, len(deaths), worst)
+    return AreaMapped(area, image, *size, rows, len(deaths), worst)
 
 
 def data_address(content: bytes, kind: str) -> str:
