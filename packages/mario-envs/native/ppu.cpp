@@ -12,16 +12,7 @@ constexpr uint8_t kNmiEnabled = 0x80, kTallSprites = 0x20, kBackgroundTable = 0x
 constexpr uint8_t kStepDown = 0x04;
 constexpr uint8_t kShowSprites = 0x10, kShowBackground = 0x08, kSpritesLeft = 0x04, kBackgroundLeft = 0x02;
 constexpr uint8_t kGrayscale = 0x01;
-
-/// Bit 7 of the index becomes byte 0, and so on: one bit per pixel into one byte per pixel, 0x00 or 0xFF.
-constexpr std::array<uint64_t, 256> make_spread() {
-    std::array<uint64_t, 256> table{};
-    for (int bits = 0; bits < 256; ++bits)
-        for (int pixel = 0; pixel < 8; ++pixel)
-            if (bits & (0x80 >> pixel)) table[static_cast<size_t>(bits)] |= uint64_t{0xFF} << (8 * pixel);
-    return table;
-}
-constexpr std::array<uint64_t, 256> kSpread = make_spread();
+constexpr uint8_t kBehind = 0x20, kFlipAcross = 0x40, kFlipDown = 0x80;
 
 constexpr std::array<uint8_t, 256> make_mirrored() {
     std::array<uint8_t, 256> table{};
@@ -57,7 +48,8 @@ Ppu::Ppu(const Cartridge& cartridge, PpuState& state, uint8_t* pattern_ram)
 
 void Ppu::forget() {
     counted_ = listed_ = mixed_ = false;
-    tiles_wanted_ = has_sprite_zero_ = false;
+    background_.forget();
+    tiles_wanted_ = has_sprite_zero_ = deferred_ = false;
     sprite_count_ = 0;
 }
 
@@ -65,7 +57,7 @@ void Ppu::begin_frame(Draw draw, Picture* picture) {
     if (draw != draw_) mixed_ = false;
     draw_ = draw;
     picture_ = picture;
-    tiles_wanted_ = has_sprite_zero_ = false;
+    tiles_wanted_ = has_sprite_zero_ = deferred_ = false;
     sprite_count_ = 0;
 }
 
@@ -167,7 +159,7 @@ void Ppu::advance(int line, int from, int to) {
         const int left = std::max(from - 1, 0), right = std::min(to - 1, kWidth);
         if (left < right) {
             if (has_sprite_zero_ && !(state_.status & kHit)) test_hit(left, right);
-            if (draw_ != Draw::kNothing) draw_line(line, left, right);
+            if (deferred_ ? right == kWidth : draw_ != Draw::kNothing) draw_line(line, deferred_ ? 0 : left, right);
         }
         if (on && !(state_.status & kOverflowFlag)) test_overflow(line, from, to);
     }
@@ -177,6 +169,7 @@ void Ppu::advance(int line, int from, int to) {
         choose_sprites(line + 1);
     }
     if (line < 0 && on && from <= 304 && to > 280) copy_y();
+    if (from <= 321 && to > 321 && draw_ != Draw::kNothing) defer_line(line + 1);
     if (from <= 328 && to > 328) fetch_tile(0);
     if (from <= 336 && to > 336) fetch_tile(1);
 }
@@ -251,20 +244,17 @@ void Ppu::fetch_tiles(int first, int last) {
 }
 
 void Ppu::show_background(int from, int to, uint8_t* row) {
-    // Tile `slot` begins fine_x pixels to the left of where it would without scrolling.
-    uint8_t line[kWidth + 16];
-    const bool whole = from == 0 && to == kWidth;
-    uint8_t* out = whole ? row - state_.fine_x : line;
-    const int slots = whole && state_.fine_x == 0 ? 32 : 33;
-    const uint64_t backdrop = color_[0];
-    for (int slot = 0; slot < slots; ++slot) {
-        const uint64_t low = kSpread[tile_low_[slot]], high = kSpread[tile_high_[slot]];
-        const uint64_t* change = tile_colors_[tile_attribute_[slot]];
-        store8(out + 8 * slot, backdrop ^ (low & change[0]) ^ (high & change[1]) ^ (low & high & change[2]));
+    if (deferred_) {
+        copy_background(row);
+    } else {
+        // Tile `slot` begins fine_x pixels to the left of where it would without scrolling.
+        uint8_t line[34 * 8];
+        for (int slot = 0; slot < 34; ++slot)
+            store8(line + 8 * slot, colors_.row(tile_low_[slot], tile_high_[slot], tile_attribute_[slot]));
+        std::memcpy(row + from, line + state_.fine_x + from, static_cast<size_t>(to - from));
     }
-    if (!whole) std::memcpy(row + from, line + state_.fine_x + from, static_cast<size_t>(to - from));
     if (from < 8 && !(state_.mask & kBackgroundLeft))
-        std::memset(row + from, static_cast<uint8_t>(backdrop), static_cast<size_t>(std::min(to, 8) - from));
+        std::memset(row + from, static_cast<uint8_t>(colors_.backdrop), static_cast<size_t>(std::min(to, 8) - from));
 }
 
 void Ppu::draw_line(int line, int from, int to) {
@@ -289,13 +279,14 @@ void Ppu::mix_colors() {
             draw_ == Draw::kGray ? gray(index, state_.mask >> 5) : static_cast<uint8_t>(index);
         color_[i] = value * 0x0101010101010101u;
     }
+    colors_.backdrop = color_[0];
     for (int attribute = 0; attribute < 4; ++attribute) {
         const uint64_t* color = color_ + 4 * attribute;
-        const uint64_t backdrop = color_[0];
-        tile_colors_[attribute][0] = backdrop ^ color[1];
-        tile_colors_[attribute][1] = backdrop ^ color[2];
-        tile_colors_[attribute][2] = backdrop ^ color[1] ^ color[2] ^ color[3];
+        colors_.change[attribute][0] = color_[0] ^ color[1];
+        colors_.change[attribute][1] = color_[0] ^ color[2];
+        colors_.change[attribute][2] = color_[0] ^ color[1] ^ color[2] ^ color[3];
     }
+    background_.recolor(colors_, state_.name_tables);
     mixed_ = true;
 }
 
@@ -306,20 +297,69 @@ Ppu::Sprite Ppu::fetch_sprite(int index, int line) const {
     int row = (line - 1 - entry[0]) & 0x0F;
     uint16_t pattern;
     if (state_.control & kTallSprites) {
-        if (entry[2] & 0x80) row ^= 15;
+        if (entry[2] & kFlipDown) row ^= 15;
         pattern =
             static_cast<uint16_t>((entry[1] & 1) << 12 | (entry[1] & 0xFE) << 4 | (row & 8) << 1 | (row & 7));
     } else {
         row &= 7;
-        if (entry[2] & 0x80) row ^= 7;
+        if (entry[2] & kFlipDown) row ^= 7;
         pattern = static_cast<uint16_t>((state_.control & kSpriteTable) << 9 | entry[1] << 4 | row);
     }
     uint8_t low = patterns_[pattern], high = patterns_[pattern + 8];
-    if (entry[2] & 0x40) {
+    if (entry[2] & kFlipAcross) {
         low = kMirrored[low];
         high = kMirrored[high];
     }
     return {entry[3], low, high, entry[2]};
+}
+
+/// Puts off drawing the coming line to its end, as long as no register changes: it can then be copied.
+void Ppu::defer_line(int line) {
+    line_v_ = state_.v;
+    deferred_ = rendering() && line < kHeight && (line_v_ >> 5 & 0x1F) < 30;
+    if (deferred_) tiles_wanted_ = has_sprite_zero_ && !(state_.status & kHit);
+}
+
+/// To be called before a register changes: draws what has been shown of the line so far, and has the rest
+/// drawn bit by bit.
+void Ppu::stop_deferring() {
+    if (!deferred_) return;
+    deferred_ = false;
+    tiles_wanted_ = true;
+    const int32_t at = state_.position - first_line();
+    const int line = at < 0 ? -1 : at / kDotsPerLine;
+    const int dot = at < 0 ? state_.position - kPreRender + 1 : at % kDotsPerLine;
+    if (dot > 256) {  // the line before, which has fetched the first two tiles at most
+        fetch_deferred((dot > 328) + (dot > 336));
+        return;
+    }
+    fetch_deferred(dot == 0 ? 2 : std::min((dot - 1) / 8 + 2, 34));
+    if (dot > 1) draw_line(line, 0, dot - 1);
+}
+
+/// Fetches the first tiles of a deferred line.
+void Ppu::fetch_deferred(int slots) {
+    const uint16_t v = state_.v;
+    const bool wanted = tiles_wanted_;
+    state_.v = line_v_;
+    tiles_wanted_ = true;
+    fetch_tiles(0, slots - 1);
+    tiles_wanted_ = wanted;
+    state_.v = v;
+}
+
+/// Copies a deferred line's background: from one name table, then from the one to the right of it.
+void Ppu::copy_background(uint8_t* row) {
+    const uint8_t* patterns = patterns_ + (state_.control & kBackgroundTable) * 0x100;
+    const int y = (line_v_ >> 5 & 0x1F) * 8 + (line_v_ >> 12 & 7), x = (line_v_ & 0x1F) * 8 + state_.fine_x;
+    for (int half = 0; half < 2; ++half) {
+        const ptrdiff_t table = (name_cell(static_cast<uint16_t>(line_v_ ^ half << 10)) - state_.name_tables) >> 10;
+        const uint8_t* pixels = background_.row(static_cast<int>(table), y, state_.name_tables, patterns);
+        if (half == 0)
+            std::memcpy(row, pixels + x, static_cast<size_t>(kWidth - x));
+        else
+            std::memcpy(row + kWidth - x, pixels, static_cast<size_t>(x));
+    }
 }
 
 /// Chooses the sprites of the coming line, at dot 257 of the line before; `line` is the coming one.
@@ -358,6 +398,9 @@ void Ppu::test_hit(int from, int to) {
 
 void Ppu::show_sprites(int from, int to, uint8_t* row) {
     if (from < 8 && !(state_.mask & kSpritesLeft)) from = 8;
+    if (deferred_ && !tiles_wanted_ &&
+        std::any_of(line_sprites_, line_sprites_ + sprite_count_, [](const Sprite& s) { return s.attributes & kBehind; }))
+        fetch_deferred(34);
     const bool background = state_.mask & kShowBackground;
     uint8_t taken[kWidth / 8 + 2] = {};
     for (int i = 0; i < sprite_count_; ++i) {
@@ -371,7 +414,7 @@ void Ppu::show_sprites(int from, int to, uint8_t* row) {
         // A sprite in front of others hides them even where it is itself behind the background.
         taken[cell] = static_cast<uint8_t>(taken[cell] | bits >> shift);
         taken[cell + 1] = static_cast<uint8_t>(taken[cell + 1] | bits << (8 - shift));
-        if (sprite.attributes & 0x20 && background) {
+        if (sprite.attributes & kBehind && background) {
             const int at = sprite.x + state_.fine_x, slot = at / 8;
             uint32_t solid = static_cast<uint32_t>((tile_low_[slot] | tile_high_[slot]) << 8);
             if (slot < 33) solid |= tile_low_[slot + 1] | tile_high_[slot + 1];
@@ -379,7 +422,7 @@ void Ppu::show_sprites(int from, int to, uint8_t* row) {
             if (sprite.x < 8 && !(state_.mask & kBackgroundLeft)) solid &= 0xFFu >> (8 - sprite.x);
             bits &= ~solid;
         }
-        const uint64_t shown = kSpread[bits], low = kSpread[sprite.low], high = kSpread[sprite.high];
+        const uint64_t shown = spread(static_cast<uint8_t>(bits)), low = spread(sprite.low), high = spread(sprite.high);
         const uint64_t* color = color_ + 16 + 4 * (sprite.attributes & 3);
         const uint64_t value = (low & ~high & color[1]) | (~low & high & color[2]) | (low & high & color[3]);
         uint8_t* out = row + sprite.x;
@@ -493,9 +536,13 @@ uint8_t Ppu::peek(uint16_t address) const {
 void Ppu::poke(uint16_t address, uint8_t value) {
     address &= 0x3FFF;
     if (address < 0x2000) {
-        if (pattern_ram_) pattern_ram_[address] = value;
+        if (!pattern_ram_) return;
+        pattern_ram_[address] = value;
+        background_.forget();
     } else if (address < 0x3F00) {
-        *name_cell(address) = value;
+        uint8_t* cell = name_cell(address);
+        *cell = value;
+        background_.written(static_cast<uint16_t>(cell - state_.name_tables));
     } else {
         // $3F10, $3F14, $3F18 and $3F1C are $3F00, $3F04, $3F08 and $3F0C (NESdev wiki, "PPU palettes").
         state_.palette[(address & 0x13) == 0x10 ? address & 0x0F : address & 0x1F] = value & 0x3F;
@@ -536,6 +583,7 @@ uint8_t Ppu::read(int reg, int32_t dot) {
             if ((state_.sprite_address & 3) == 2) state_.bus &= 0xE3;  // three bits that do not exist
             break;
         case 7: {
+            stop_deferring();
             const uint16_t address = state_.v & 0x3FFF;
             if (address >= 0x3F00) {
                 const uint8_t color =
@@ -557,6 +605,7 @@ uint8_t Ppu::read(int reg, int32_t dot) {
 
 void Ppu::write(int reg, uint8_t value, int32_t dot) {
     catch_up(dot);
+    if (reg != 3 && reg != 4) stop_deferring();
     state_.bus = value;
     switch (reg) {
         case 0: {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "background.hpp"
 #include "cartridge.hpp"
 #include "picture.hpp"
 
@@ -89,6 +90,10 @@ class Ppu {
     void test_overflow(int line, int from, int to);
     void fetch_tile(int slot);
     void fetch_tiles(int first, int last);
+    void defer_line(int line);
+    void stop_deferring();
+    void fetch_deferred(int slots);
+    void copy_background(uint8_t* row);
     void choose_sprites(int line);
     Sprite fetch_sprite(int index, int line) const;
 
@@ -133,11 +138,15 @@ class Ppu {
     uint8_t list_[kHeight][8] = {};
     uint8_t listed_count_[kHeight] = {};
 
-    // Derived from palette and mask: each color eight times over, and for each attribute the three
-    // differences that turn color 0 into 1, 2 and 3 by exclusive or.
+    // While `deferred_`, the line is drawn as a whole at its end; `line_v_` is where its tiles begin.
+    bool deferred_ = false;
+    uint16_t line_v_ = 0;
+    Background background_;
+
+    // Derived from palette and mask: each color eight times over.
     bool mixed_ = false;
     uint64_t color_[32] = {};
-    uint64_t tile_colors_[4][3] = {};
+    TileColors colors_;
 };
 
 }  // namespace nes
