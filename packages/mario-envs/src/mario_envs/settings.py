@@ -25,7 +25,7 @@ class Settings:
         action: the action plugin: a key, a mapping of a key to its options, or an object.
         reward: the reward plugin, likewise.
         observation: the observation plugin, likewise.
-        emulator: the emulator plugin, likewise; None takes our own machine, or nes-py where that was not built.
+        emulator: the emulator plugin, likewise; None takes our own machine where it was built, else nes-py.
         rom: path of a ROM in iNES format; None takes the one that gym-super-mario-bros bundles.
         allow_unknown_rom: accept a ROM that is no known revision of the game.
         max_noops: an episode begins after 0 to this many frames without a button (uniform, seeded).

@@ -37,6 +37,26 @@ class Action(Protocol):
         """
 
 
+def to_array(actions: Any) -> NDArray[Any]:
+    """Return what a policy gave as an array of numbers.
+
+    Raises:
+        ActionError: it is not numbers, or ragged.
+
+    >>> to_array("left")
+    Traceback (most recent call last):
+        ...
+    mario_envs.actions.base.ActionError: an action must be numbers, not 'left'
+    """
+    try:
+        array = np.asarray(actions)
+    except ValueError:  # ragged
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise ActionError(f"an action must be numbers, not {' '.join(repr(actions).split())}")
+    return array
+
+
 def check_actions(space: spaces.Space[Any], actions: Any, lanes: int) -> NDArray[Any]:
     """Return the actions as one array ``[lanes, *space.shape]``, Box actions clipped to their bounds.
 
@@ -49,11 +69,8 @@ def check_actions(space: spaces.Space[Any], actions: Any, lanes: int) -> NDArray
     mario_envs.actions.base.ActionError: action 9 is outside Discrete(7)
     """
     shape = (lanes, *(space.shape or ()))
-    try:
-        array = np.asarray(actions)
-        given = array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ActionError(f"an action must be numbers of shape {shape[1:]}, not {actions!r}") from None
+    array = to_array(actions)
+    given = array.astype(np.float64)
     if array.shape != shape:
         raise ActionError(f"actions must have shape {shape} (lanes first), not {array.shape}")
     if not np.isfinite(given).all():
@@ -61,10 +78,18 @@ def check_actions(space: spaces.Space[Any], actions: Any, lanes: int) -> NDArray
     if isinstance(space, spaces.Box):
         clipped: NDArray[Any] = np.clip(array, space.low, space.high).astype(space.dtype)
         return clipped
-    for action in array.astype(np.int64) if (given == np.rint(given)).all() else array:
-        if not space.contains(action):
-            raise ActionError(f"action {action} is outside {space}")
-    return array.astype(np.int64)
+    whole = array.astype(np.int64)
+    inside = given == whole
+    if isinstance(space, spaces.Discrete):
+        inside &= (whole >= space.start) & (whole < space.start + space.n)
+    elif isinstance(space, spaces.MultiDiscrete):
+        inside &= (whole >= space.start) & (whole < space.start + space.nvec)
+    elif isinstance(space, spaces.MultiBinary):
+        inside &= (whole == 0) | (whole == 1)
+    if not inside.all():
+        lane = np.argwhere(~inside)[0][0]
+        raise ActionError(f"action {array[lane]} is outside {space}")
+    return whole
 
 
 def without_opposites(holds: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -27,15 +27,18 @@ LEVEL, ITEMS, ENEMIES, PLATFORMS, FIRE_BARS, PROJECTILES, MARIO = range(len(CHAN
 
 _TOP = 32
 
-# Level tiles (the disassembly's metatile numbers).
-_COINS_AND_AXE = (0xC2, 0xC3, 0xC5)
-_HIDDEN_BLOCKS = (0x5F, 0x60)
+# Level tiles (the disassembly's metatile numbers): coins and the axe, and what is nothing or a hidden block.
+_IS_ITEM = np.zeros(256, np.uint8)
+_IS_ITEM[[0xC2, 0xC3, 0xC5]] = 1
+_IS_LEVEL = 1 - _IS_ITEM
+_IS_LEVEL[[0x00, 0x5F, 0x60]] = 0
 
 # Enemy identifiers.
 _POWER_UP = 0x2E
 _BOWSER = 0x2D
 _SPRING = 0x32
-_BULLETS_AND_FLAMES = (0x08, 0x15, 0x33)
+_IS_PROJECTILE = np.zeros(256, bool)
+_IS_PROJECTILE[[0x08, 0x15, 0x33]] = True  # bullets and Bowser's flames
 _LAST_WALKER = 0x14
 _FIRST_FIRE_BAR, _LONG_FIRE_BAR = 0x1B, 0x1F
 _FIRST_LIFT, _FIRST_SMALL_LIFT, _LAST_LIFT = 0x24, 0x2B, 0x2C
@@ -60,9 +63,8 @@ def _draw_level(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray
     page, within = column // COLUMNS % 2, column % COLUMNS
     index = (page * ROWS * COLUMNS + within)[:, None, :] + np.arange(ROWS)[:, None] * COLUMNS
     tiles = at.LEVEL_TILES.read(ram)[np.arange(len(ram))[:, None, None], index]
-    items = np.isin(tiles, _COINS_AND_AXE)
-    planes[:, LEVEL] = (tiles != 0) & ~items & ~np.isin(tiles, _HIDDEN_BLOCKS)
-    planes[:, ITEMS] = items
+    planes[:, LEVEL] = _IS_LEVEL[tiles]
+    planes[:, ITEMS] = _IS_ITEM[tiles]
 
 
 def _draw_enemies(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
@@ -73,7 +75,7 @@ def _draw_enemies(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArr
 
     # An enemy's feet are 24 px below its y; its middle lies in the tile it stands in.
     middle_x, middle_y = x + TILE // 2, y + TILE
-    projectile = np.isin(kind, _BULLETS_AND_FLAMES)
+    projectile = _IS_PROJECTILE[kind]
     walker = ((kind <= _LAST_WALKER) & ~projectile) | (kind == _BOWSER)
     _put(planes, ENEMIES, left, middle_x, middle_y, there & walker)
     _put(planes, PROJECTILES, left, middle_x, middle_y, there & projectile)
