@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from mario_envs.actions.base import to_array
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
 from mario_envs.saved_state import from_parts, name_parts, pack, unpack
@@ -87,7 +88,7 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         """
         if self._over:
             raise gymnasium.error.ResetNeeded("the episode is over, or has not begun: call reset() first")
-        step = self._lanes.step(_LANE, np.asarray(action)[None], self._renderer.on_frame)
+        step = self._lanes.step(_LANE, to_array(action)[None], self._renderer.on_frame)
         terminated, truncated = bool(step.terminated[0]), bool(step.truncated[0])
         self._over, self._observation = terminated or truncated, first_row(step.observations)
         return self._observation, float(step.rewards[0]), terminated, truncated, first_row(step.infos)

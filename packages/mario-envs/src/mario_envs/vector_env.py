@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, create_empty_array
 from numpy.typing import NDArray
 
-from mario_envs.actions.base import ActionError
+from mario_envs.actions.base import ActionError, to_array
 from mario_envs.env import EPISODE_INFO
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
@@ -132,7 +132,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise gymnasium.error.ResetNeeded(
                 f"episodes of lanes {lanes} are over or not begun: call reset()"
             )
-        actions = np.asarray(actions)
+        actions = to_array(actions)
         if actions.shape[:1] != (self.num_envs,):
             raise ActionError(
                 f"there must be one action for each of {self.num_envs} lanes, not {actions.shape}"
