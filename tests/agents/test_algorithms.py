@@ -18,23 +18,22 @@ from mario_agents.sampling.vec_env import make_lanes
 SMALL = {
     "policy_kwargs": {"net_arch": [16]},
     "batch_size": 32,
-    "learning_starts": 64,
     "n_steps": 32,
     "n_epochs": 1,
+    "learning_starts": 64,
+    "gradient_steps": 1,
+    "train_freq": 16,
 }
-SMALL |= {"gradient_steps": 1, "train_freq": 16}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_trains_resumes_and_acts(name: str, tmp_path: Path) -> None:
     env_id = "CartPole-v1" if "Discrete" in ALGORITHMS[name].action_spaces else "Pendulum-v1"
-    off_policy = "learning_starts" in constructor_keys(ALGORITHMS[name])
-    # n_steps is the length of a rollout on-policy and of a return off-policy.
-    small = {key: value for key, value in SMALL.items() if not (off_policy and key == "n_steps")}
-    overrides = {key: value for key, value in small.items() if key in constructor_keys(ALGORITHMS[name])}
-    config = configure_run(
-        name, env_id, steps=256, seed=1, lanes=2, overrides=overrides, checkpoints=2, keep=2
-    )
+    overrides = {key: value for key, value in SMALL.items() if key in constructor_keys(ALGORITHMS[name])}
+    if "learning_starts" in overrides:
+        del overrides["n_steps"]  # the length of a rollout on-policy, of a return off-policy
+    settings = {"lanes": 2, "checkpoints": 2, "keep": 2}
+    config = configure_run(name, env_id, steps=256, seed=1, overrides=overrides, **settings)
     run = tmp_path / "run"
 
     trained = experiment.train(config, run)

@@ -101,9 +101,8 @@ def test_a_network_used_by_actor_and_critic_is_stored_once(tmp_path: Path) -> No
     pixels = spaces.Box(0, 255, (4, 84, 84), np.uint8)
     gymnasium.register("Noise-v0", lambda **_: Noise(pixels), max_episode_steps=5)
     try:
-        config = configure_run(
-            "ppo", "Noise-v0", steps=8, seed=0, lanes=1, overrides={"n_steps": 8, "batch_size": 8}
-        )
+        short = {"n_steps": 8, "batch_size": 8, "lanes": 1}
+        config = configure_run("ppo", "Noise-v0", steps=8, seed=0, overrides=short)
         outcome = experiment.train(config, tmp_path / "run")
         info, tensors = read_checkpoint(outcome.checkpoint)
         shared = [name for name in info.same_as if "vf_features_extractor" in name]

@@ -18,6 +18,8 @@ from mario_agents.schedules import TimeBudget
 
 #: Episodes over which means are taken; as many as Stable-Baselines3's own.
 WINDOW = 100
+#: Seconds over which the speed is taken: several rollouts with their updates, so that it does not flicker.
+RATE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Standing:
         total_steps: the budget.
         share: share of the budget that is used, by steps or by minutes, 0 to 1.
         frames: frames so far.
-        frames_per_second: over the last few seconds.
+        frames_per_second: over the last :data:`RATE_SECONDS`, updates included.
         seconds_left: None until there is something to judge by.
         means: name → mean over the last episodes, in the order to show.
     """
@@ -90,7 +92,7 @@ class ShowProgress(BaseCallback):
         self._console = console or Console(file=sys.stderr)
         self._every = 0.25 if self._console.is_terminal else line_every
         self._next = 0.0
-        self._marks: deque[tuple[float, int, float]] = deque(maxlen=40)
+        self._marks: deque[tuple[float, int, float]] = deque()
         self._episodes: deque[dict[str, Any]] = deque(maxlen=WINDOW)
         self._show: Callable[[Standing], None] = lambda standing: print(
             standing.line(), file=sys.stderr, flush=True
@@ -144,6 +146,8 @@ class ShowProgress(BaseCallback):
 
     def _mark(self) -> None:
         self._marks.append((time.monotonic(), self._recorder.frames, self._share()))
+        while len(self._marks) > 2 and self._marks[1][0] < self._marks[-1][0] - RATE_SECONDS:
+            self._marks.popleft()
 
     def _means(self) -> dict[str, float]:
         if not self._episodes:
