@@ -66,7 +66,7 @@ void Background::recolor(const TileColors& colors, const uint8_t* name_tables) {
 
 const uint8_t* Background::row(int table, int y, const uint8_t* name_tables, const uint8_t* patterns) {
     if (!pixels_) {
-        pixels_ = std::make_unique<uint8_t[]>(2 * kRows * 8 * kWidth);
+        pixels_ = std::make_unique<uint8_t[]>(2 * kRows * 8 * kWidth + kPadding);
         forget();
     }
     if (patterns != patterns_) {

@@ -32,6 +32,7 @@ class Background {
 
   private:
     static constexpr int kRows = 30, kColumns = 32, kWidth = 256;
+    static constexpr int kPadding = 8;  // readers may go on to whole groups of eight pixels
 
     void draw_cells(int table, int cell_row, const uint8_t* name_tables);
 

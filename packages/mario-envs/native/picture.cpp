@@ -1,13 +1,21 @@
 #include "picture.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
+#include <vector>
+
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#endif
 
 namespace nes {
 namespace {
 
 constexpr int kColors = 64, kEmphases = 8;
+/// Outputs and weights are padded with zeros to whole vectors of this many.
+constexpr int kLanes = 8;
 
 /// Colors of the composite signal as a television decodes it. NESdev wiki, "NTSC video": an index is a level
 /// (bits 4-5) and a hue (bits 0-3); within each of 12 phases the signal is at the level's low or high
@@ -70,25 +78,90 @@ const Palette& palette() {
     return kPalette;
 }
 
-/// Which source pixels an output pixel covers, in parts of 1/outputs of a pixel.
-struct Cover {
-    int first, last;            ///< source pixels, inclusive
-    int first_part, last_part;  ///< how much of those two; all between count in full
+/// How an axis of `sources` pixels is reduced to fewer: each output's first source and the weights of the
+/// sources from there on, in units of 1/outputs of a pixel, so that they are whole and sum to `sources`.
+struct Axis {
+    int outputs = 0, taps = 0;
+    std::vector<int> first;
+    std::vector<int16_t> weights;  ///< [outputs, taps]
+
+    Axis(int outputs_, int sources) : outputs(outputs_) {
+        taps = (sources + outputs - 1) / outputs + 1;
+        taps = (taps + kLanes - 1) / kLanes * kLanes;
+        const int padded = (outputs + kLanes - 1) / kLanes * kLanes;
+        weights.assign(static_cast<size_t>(padded * taps), 0);
+        for (int out = 0; out < outputs; ++out) {
+            const int begin = out * sources, end = begin + sources;
+            first.push_back(begin / outputs);
+            for (int tap = 0; tap < taps; ++tap) {
+                const int pixel = (first.back() + tap) * outputs;
+                const int part = std::min(pixel + outputs, end) - std::max(pixel, begin);
+                weights[static_cast<size_t>(out * taps + tap)] = static_cast<int16_t>(std::max(part, 0));
+            }
+        }
+        first.resize(static_cast<size_t>(padded), 0);
+    }
 };
 
-Cover cover(int output, int outputs, int sources) {
-    const int begin = output * sources, end = begin + sources;  // in units of 1/outputs
-    Cover result{};
-    result.first = begin / outputs;
-    result.last = (end - 1) / outputs;
-    if (result.first == result.last) {
-        result.first_part = sources;
-        result.last_part = 0;
-    } else {
-        result.first_part = (result.first + 1) * outputs - begin;
-        result.last_part = end - result.last * outputs;
+/// Both axes of the size that this thread reduced to last; it is nearly always the same.
+struct Scale {
+    Axis rows, columns;
+
+    static const Scale& of(int height, int width) {
+        static thread_local std::unique_ptr<Scale> last;
+        if (!last || last->rows.outputs != height || last->columns.outputs != width)
+            last.reset(new Scale{Axis(height, kHeight), Axis(width, kWidth)});
+        return *last;
     }
-    return result;
+};
+
+/// Weighted sum of rows, less 0x8000, for each of 256 columns; a weight of 0 ends the list.
+void sum_rows(const uint8_t* row, const int16_t* weights, int count, int16_t* sums) {
+    constexpr int kBlock = 32;
+    for (int x = 0; x < kWidth; x += kBlock) {
+        uint16_t block[kBlock];
+        for (int i = 0; i < kBlock; ++i) block[i] = 0x8000;
+        for (int tap = 0; tap < count && weights[tap]; ++tap) {
+            const uint8_t* from = row + tap * Picture::kStride + x;
+            const uint16_t weight = static_cast<uint16_t>(weights[tap]);
+            for (int i = 0; i < kBlock; ++i) block[i] = static_cast<uint16_t>(block[i] + from[i] * weight);
+        }
+        std::memcpy(sums + x, block, sizeof block);
+    }
+}
+
+/// The second pass for eight outputs at once, from biased sums to rounded bytes.
+void mix_columns(const int16_t* sums, const int* first, const int16_t* weights, int taps, uint8_t* out) {
+    // The bias is worth kBias, and every divisor is 240 x 256 = 15 << 12.
+    constexpr int32_t kBias = 0x8000 * kWidth, kHalf = kHeight * kWidth / 2;
+#if defined(__SSE2__) || defined(_M_X64)
+    // Every x86-64 has SSE2; compilers do not find the multiply-and-add of pairs in the loop below by themselves.
+    if (taps == kLanes) {
+        __m128i totals[2];
+        for (int half = 0; half < 2; ++half) {
+            __m128i part[4];
+            for (int i = 0; i < 4; ++i) {
+                const int at = 4 * half + i;
+                const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(sums + first[at]));
+                const __m128i factors = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights + kLanes * at));
+                part[i] = _mm_madd_epi16(values, factors);
+            }
+            const __m128i left = _mm_add_epi32(_mm_unpacklo_epi32(part[0], part[1]), _mm_unpackhi_epi32(part[0], part[1]));
+            const __m128i right = _mm_add_epi32(_mm_unpacklo_epi32(part[2], part[3]), _mm_unpackhi_epi32(part[2], part[3]));
+            const __m128i sum = _mm_add_epi32(_mm_unpacklo_epi64(left, right), _mm_unpackhi_epi64(left, right));
+            totals[half] = _mm_srli_epi32(_mm_add_epi32(sum, _mm_set1_epi32(kBias + kHalf)), 12);
+        }
+        // n / 15 is n * 4370 >> 16 for every n up to 3839, and these are less.
+        const __m128i quotients = _mm_mulhi_epu16(_mm_packs_epi32(totals[0], totals[1]), _mm_set1_epi16(4370));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packus_epi16(quotients, quotients));
+        return;
+    }
+#endif
+    for (int i = 0; i < kLanes; ++i) {
+        int32_t total = kBias + kHalf;
+        for (int tap = 0; tap < taps; ++tap) total += sums[first[i] + tap] * weights[i * taps + tap];
+        out[i] = static_cast<uint8_t>(total / (kHeight * kWidth));
+    }
 }
 
 }  // namespace
@@ -112,29 +185,17 @@ void reduce(const Picture& picture, int height, int width, uint8_t* out) {
         for (int y = 0; y < kHeight; ++y) std::memcpy(out + y * kWidth, picture.row(y), kWidth);
         return;
     }
-    std::array<Cover, kWidth> columns;
-    for (int x = 0; x < width; ++x) columns[static_cast<size_t>(x)] = cover(x, width, kWidth);
-    constexpr uint32_t kWhole = kHeight * kWidth;
-    // Rows first, all columns at once, which the compiler turns into vector instructions: a column's sum of
-    // weighted grays is at most 240 x 255 and fits 16 bits.
-    uint16_t sums[kWidth];
+    const Scale& scale = Scale::of(height, width);
+    const Axis &rows = scale.rows, &columns = scale.columns;
+    // Rows first: a column's weighted sum is at most 240 x 255 and fits 16 bits. Less 0x8000 it is a signed
+    // number, as multiply-and-add instructions want.
+    int16_t sums[kWidth + kWidth + 2 * kLanes] = {};
+    uint8_t line[kWidth + kLanes];
     for (int y = 0; y < height; ++y, out += width) {
-        const Cover rows = cover(y, height, kHeight);
-        const uint8_t* row = picture.row(rows.first);
-        for (int x = 0; x < kWidth; ++x) sums[x] = static_cast<uint16_t>(row[x] * rows.first_part);
-        for (int source = rows.first + 1; source <= rows.last; ++source) {
-            row = picture.row(source);
-            const int part = source == rows.last ? rows.last_part : height;
-            for (int x = 0; x < kWidth; ++x) sums[x] = static_cast<uint16_t>(sums[x] + row[x] * part);
-        }
-        for (int x = 0; x < width; ++x) {
-            const Cover& c = columns[static_cast<size_t>(x)];
-            uint32_t total = static_cast<uint32_t>(sums[c.first] * c.first_part + sums[c.last] * c.last_part);
-            uint32_t between = 0;
-            for (int source = c.first + 1; source < c.last; ++source) between += sums[source];
-            total += between * static_cast<uint32_t>(width);
-            out[x] = static_cast<uint8_t>((total + kWhole / 2) / kWhole);
-        }
+        sum_rows(picture.row(rows.first[static_cast<size_t>(y)]), rows.weights.data() + y * rows.taps, rows.taps, sums);
+        for (int x = 0; x < width; x += kLanes)
+            mix_columns(sums, columns.first.data() + x, columns.weights.data() + x * columns.taps, columns.taps, line + x);
+        std::memcpy(out, line, static_cast<size_t>(width));
     }
 }
 

@@ -125,8 +125,7 @@ void Ppu::lines(int32_t end) {
                 if (rendering()) {
                     step_y(to - line);
                     copy_x();
-                    step_x();
-                    step_x();
+                    step_x(2);
                     state_.sprite_address = 0;
                 }
                 sprite_count_ = 0;
@@ -152,7 +151,7 @@ void Ppu::advance(int line, int from, int to) {
         if (line >= 0 && tiles_wanted_) {
             fetch_tiles(first_slot, last_slot);
         } else if (on) {
-            for (int slot = first_slot; slot <= last_slot; ++slot) step_x();
+            step_x(last_slot - first_slot + 1);
         }
     }
     if (line >= 0) {
@@ -174,9 +173,10 @@ void Ppu::advance(int line, int from, int to) {
     if (from <= 336 && to > 336) fetch_tile(1);
 }
 
-void Ppu::step_x() {
-    uint16_t& v = state_.v;
-    v = (v & 0x1F) == 0x1F ? static_cast<uint16_t>((v & ~0x1F) ^ 0x400) : static_cast<uint16_t>(v + 1);
+/// Moves `tiles` (at most 32) to the right, on into the neighboring name table.
+void Ppu::step_x(int tiles) {
+    const int column = (state_.v & 0x1F) + tiles;
+    state_.v = static_cast<uint16_t>(((state_.v & ~0x1F) | (column & 0x1F)) ^ (column & 0x20) << 5);
 }
 
 void Ppu::step_y() {
@@ -233,7 +233,7 @@ void Ppu::fetch_tile(int slot) {
             tile_high_[slot] = patterns_[pattern + 8];
             tile_attribute_[slot] = attribute >> ((v >> 4 & 4) | (v & 2)) & 3;
         }
-        step_x();
+        step_x(1);
     } else if (tiles_wanted_) {
         tile_low_[slot] = tile_high_[slot] = tile_attribute_[slot] = 0;
     }
@@ -355,10 +355,12 @@ void Ppu::copy_background(uint8_t* row) {
     for (int half = 0; half < 2; ++half) {
         const ptrdiff_t table = (name_cell(static_cast<uint16_t>(line_v_ ^ half << 10)) - state_.name_tables) >> 10;
         const uint8_t* pixels = background_.row(static_cast<int>(table), y, state_.name_tables, patterns);
-        if (half == 0)
-            std::memcpy(row, pixels + x, static_cast<size_t>(kWidth - x));
-        else
-            std::memcpy(row + kWidth - x, pixels, static_cast<size_t>(x));
+        // In whole groups of eight, the margin taking the excess: sizes known only at run time would be copied
+        // byte by byte. Reading on past a row of pixels stays within the table's padding.
+        uint8_t* to = half == 0 ? row : row + kWidth - x;
+        const uint8_t* from = half == 0 ? pixels + x : pixels;
+        const int count = half == 0 ? kWidth - x : x;
+        for (int i = 0; i < count; i += 8) store8(to + i, load8(from + i));
     }
 }
 
@@ -556,7 +558,7 @@ bool Ppu::fetching(int32_t dot) const {
 
 void Ppu::step_address(int32_t dot) {
     if (fetching(dot)) {
-        step_x();  // NESdev wiki, "PPU scrolling": an access while rendering moves both counters
+        step_x(1);  // NESdev wiki, "PPU scrolling": an access while rendering moves both counters
         step_y();
     } else {
         state_.v = static_cast<uint16_t>((state_.v + (state_.control & kStepDown ? 32 : 1)) & 0x7FFF);

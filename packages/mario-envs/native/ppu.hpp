@@ -102,7 +102,7 @@ class Ppu {
     int next_line_to_watch(int line);
     void store_sprite_byte(uint8_t value);
 
-    void step_x();
+    void step_x(int tiles);
     void step_y();
     void step_y(int lines);
     void copy_x();
