@@ -11,7 +11,6 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from mario_eval import RecordingError, evaluate, write_report
 from mario_eval.recorders import RecordingFolder
 from mario_eval.recordings import Recording

@@ -1,16 +1,17 @@
 """Playing episodes: seeds, lanes, chance, stopping, and what is refused."""
 
+from itertools import pairwise
+
 import gymnasium
+import mario_eval
 import numpy as np
 import pytest
 from gymnasium.vector import VectorEnv
-
-import mario_eval
 from mario_eval import Chance, EvaluationError, evaluate
 from mario_eval.environments import make_single
+from mario_eval.recorders.actions import recorded_action
 from mario_eval.recordings import Recording
 from mario_eval.report.replay import recorded_actions, same_return
-from mario_eval.recorders.actions import recorded_action
 
 
 def lean(observations, episode_starts):
@@ -87,7 +88,7 @@ def test_no_op_starts_and_sticky_actions_change_what_runs(tmp_path):
         alternate, "CartPole-v1", episodes=100, lanes=1, out=tmp_path / "sticky", chance=Chance(sticky=0.25)
     )
     rows = next(Recording(tmp_path / "sticky").steps(["episode", "step", "action"])).to_pylist()
-    repeats = [b["action"] == a["action"] for a, b in zip(rows, rows[1:]) if a["episode"] == b["episode"]]
+    repeats = [b["action"] == a["action"] for a, b in pairwise(rows) if a["episode"] == b["episode"]]
     # The policy alone would never repeat itself.
     assert 0.2 < np.mean(repeats) < 0.55
 
@@ -95,7 +96,7 @@ def test_no_op_starts_and_sticky_actions_change_what_runs(tmp_path):
 class Coin(gymnasium.Env):
     """An episode of one to five steps that is cleared or not, as its seed says."""
 
-    metadata = {"episode_info": ("clear", "score"), "render_modes": []}
+    metadata = {"episode_info": ("clear", "score"), "render_modes": []}  # noqa: RUF012 - gymnasium's own way
     observation_space = gymnasium.spaces.Box(-1, 1, (1,))
     action_space = gymnasium.spaces.Discrete(2)
 
@@ -129,9 +130,9 @@ def test_infos_of_the_environment_become_columns(tmp_path):
 
     episodes = recording.episodes
     assert episodes["clear"].to_pylist() == result.episodes["clear"].to_pylist()
-    assert [f == 3 * s for f, s in zip(episodes["frames"].to_pylist(), episodes["steps"].to_pylist())] == [
-        True
-    ] * 50
+    assert [
+        f == 3 * s for f, s in zip(episodes["frames"].to_pylist(), episodes["steps"].to_pylist(), strict=True)
+    ] == [True] * 50
     assert episodes["end/x"].to_pylist() == [7] * 50
     assert episodes["end/stage"].to_pylist() == ["1-1"] * 50
     np.testing.assert_allclose(

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
-
 from mario_eval.statistics.aggregates import (
     iqm,
     optimality_gap,
@@ -14,6 +12,7 @@ from mario_eval.statistics.aggregates import (
 )
 from mario_eval.statistics.intervals import bootstrap, wilson
 from mario_eval.statistics.summary import describe
+from scipy import stats
 
 #: The scores and results in rliable's own test of its metrics (google-research/rliable, metrics_test.py):
 #: rows are runs, columns are tasks.

@@ -93,7 +93,8 @@ def make_single(
         EvaluationError: it does not exist, or cannot be made, for example without the render mode.
     """
     try:
-        return gymnasium.make(find_environment(env_id), render_mode=render_mode, **env_kwargs)
+        rendering = {} if render_mode is None else {"render_mode": render_mode}
+        return gymnasium.make(find_environment(env_id), **rendering, **env_kwargs)
     except (gymnasium.error.Error, TypeError, ValueError, LookupError, OSError, ImportError) as error:
         raise EvaluationError(f"environment {env_id!r} cannot be made: {_one_line(error)}") from error
 

@@ -18,12 +18,12 @@ _ALWAYS = ("mario-eval", "gymnasium", "numpy", "pyarrow")
 
 
 def new_manifest(
-    spec: EnvSpec, env_id: str, env_kwargs: Mapping[str, Any], **settings: Any
+    spec: EnvSpec | None, env_id: str | None, env_kwargs: Mapping[str, Any], **settings: Any
 ) -> dict[str, Any]:
     """Return the manifest of a recording that begins now.
 
     Args:
-        spec: what Gymnasium knows about the environment; its package's version is noted.
+        spec: what Gymnasium knows about the environment, if anything; its package's version is noted.
         env_id: the ID as the user wrote it, so that a replay finds its module again.
         env_kwargs: what it was made with; arguments that JSON cannot hold are kept as text, and
             ``replayable`` is false then.
@@ -36,7 +36,7 @@ def new_manifest(
         "started": now(),
         "ended": None,
         "end": "running",
-        "env": {"id": env_id, "kwargs": kwargs, "replayable": replayable},
+        "env": {"id": env_id, "kwargs": kwargs, "replayable": replayable and env_id is not None},
         **settings,
         "versions": versions(spec),
     }
@@ -47,10 +47,10 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def versions(spec: EnvSpec) -> dict[str, str]:
+def versions(spec: EnvSpec | None) -> dict[str, str]:
     """Return the versions of Python, the system, our libraries and the environment's package."""
     names = list(_ALWAYS)
-    if isinstance(spec.entry_point, str):
+    if spec is not None and isinstance(spec.entry_point, str):
         top = spec.entry_point.partition(":")[0].partition(".")[0]
         # An editable install does not list its modules; by custom its distribution has the module's name.
         names += packages_distributions().get(top) or [top.replace("_", "-")]

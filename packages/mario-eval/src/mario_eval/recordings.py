@@ -72,6 +72,12 @@ class Recording:
             if table is not None and table.num_rows:
                 yield table
 
+    def scalars(self) -> list[dict[str, Any]]:
+        """Return the training scalars that were recorded: rows with ``steps``, ``name``, ``value``."""
+        parts = sorted((self.path / "scalars").glob("part-*.parquet"))
+        tables = [self._read_part(part, "scalars", None, None) for part in parts]
+        return [row for table in tables if table is not None for row in table.to_pylist()]
+
     def step_columns(self) -> set[str]:
         """Return the names of the columns of the first readable part of the steps."""
         for part in sorted((self.path / "steps").glob("part-*.parquet")):

@@ -3,5 +3,15 @@
 from mario_eval.recorders.folder import RecordingFolder
 from mario_eval.recorders.recorder import Recorder
 from mario_eval.recorders.schema import SCHEMA_VERSION, STEP_INFOS
+from mario_eval.recorders.session import RecordingSession
+from mario_eval.recorders.wrappers import RecordEnv, RecordVectorEnv
 
-__all__ = ["SCHEMA_VERSION", "STEP_INFOS", "Recorder", "RecordingFolder"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "STEP_INFOS",
+    "RecordEnv",
+    "RecordVectorEnv",
+    "Recorder",
+    "RecordingFolder",
+    "RecordingSession",
+]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector.utils import iterate
+from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 from numpy.typing import NDArray
 
 
@@ -32,6 +32,14 @@ def action_rows(space: spaces.Space[Any], batched: spaces.Space[Any], actions: A
         case _:
             rows = [json.dumps(space.to_jsonable([action])) for action in iterate(batched, actions)]
             return np.array(rows, dtype=object)
+
+
+def single_row(space: spaces.Space[Any], action: Any) -> Any:
+    """Turn one action into a batch of one, as :func:`action_rows` takes it."""
+    if isinstance(space, spaces.Discrete | spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary):
+        return np.asarray(action)[None]
+    empty: Any = create_empty_array(space, n=1, fn=np.zeros)
+    return concatenate(space, [action], empty)
 
 
 def recorded_action(space: spaces.Space[Any], value: Any) -> Any:

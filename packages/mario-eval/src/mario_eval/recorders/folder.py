@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from mario_eval.errors import RecordingError
 from mario_eval.files import replaced_whole
-from mario_eval.recorders.parts import PartWriter
+from mario_eval.recorders.parts import Column, PartWriter
 
 #: A part is written when this many rows wait …
 ROWS_PER_PART = 100_000
@@ -56,13 +58,30 @@ class RecordingFolder:
             raise RecordingError(f"{path} holds a recording already; choose another folder or remove it")
         self.episodes = PartWriter(path / "episodes", "episodes")
         self.steps = PartWriter(path / "steps", "steps")
+        self._scalars = PartWriter(path / "scalars", "scalars")
         self._began = time.monotonic()
+        # A folder of episodes, even an empty one, is what tells an evaluation folder from others.
+        (path / "episodes").mkdir(exist_ok=True)
         self.write_manifest()
 
     def write_manifest(self) -> None:
         """Write ``manifest.json`` anew."""
         with replaced_whole(self.path / "manifest.json") as temporary:
             temporary.write_text(json.dumps(self.manifest, indent=2, default=str) + "\n", encoding="utf-8")
+
+    def record_scalars(self, steps: int, scalars: Mapping[str, float]) -> None:
+        """Record numbers of training, such as losses.
+
+        Args:
+            steps: how far training is.
+            scalars: name and value of each.
+        """
+        columns: dict[str, Column] = {
+            "steps": (np.full(len(scalars), steps, np.int64), None),
+            "name": (np.array(list(scalars), object), None),
+            "value": (np.array(list(scalars.values()), np.float64), None),
+        }
+        self._scalars.append(len(scalars), columns)
 
     def flush_if_due(self) -> None:
         """Write parts if enough rows or enough time has gathered."""
@@ -76,6 +95,7 @@ class RecordingFolder:
         try:
             self.steps.flush()
             self.episodes.flush()
+            self._scalars.flush()
         except OSError as error:
             raise RecordingError(f"{self.path}: recording stopped, all before is whole: {error}") from error
 

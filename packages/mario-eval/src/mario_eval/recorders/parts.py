@@ -25,12 +25,11 @@ class PartWriter:
     After a SIGKILL everything up to the last :meth:`flush` is on disk and readable.
 
     Args:
-        folder: the table's folder; made if need be.
+        folder: the table's folder; made when there is something to write.
         table: the table's name, kept in each part.
     """
 
     def __init__(self, folder: Path, table: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), TABLE_KEY: table.encode()}
         self._blocks: list[tuple[int, Mapping[str, Column]]] = []
@@ -48,6 +47,7 @@ class PartWriter:
         self.flushed_at = time.monotonic()
         if not self.rows:
             return
+        self._folder.mkdir(exist_ok=True)
         names = dict.fromkeys(name for _, columns in self._blocks for name in columns)
         table = pa.table({name: self._gather(name) for name in names}).replace_schema_metadata(self._metadata)
         with replaced_whole(self._folder / f"part-{self._parts:06d}.parquet") as temporary:
