@@ -195,6 +195,7 @@ NAN, INF = float("nan"), float("inf")
         (DISCRETE, "1"),
         (DISCRETE, None),
         (DISCRETE, 2**70),
+        (DISCRETE, 1e300),
         ("multi-binary", [0, 0, 0, 2, 0, 0]),
         ("multi-binary", [0, 0, 0]),
     ],

@@ -78,18 +78,17 @@ def check_actions(space: spaces.Space[Any], actions: Any, lanes: int) -> NDArray
     if isinstance(space, spaces.Box):
         clipped: NDArray[Any] = np.clip(array, space.low, space.high).astype(space.dtype)
         return clipped
-    whole = array.astype(np.int64)
-    inside = given == whole
+    inside = given == np.rint(given)
     if isinstance(space, spaces.Discrete):
-        inside &= (whole >= space.start) & (whole < space.start + space.n)
+        inside &= (given >= space.start) & (given < space.start + space.n)
     elif isinstance(space, spaces.MultiDiscrete):
-        inside &= (whole >= space.start) & (whole < space.start + space.nvec)
+        inside &= (given >= space.start) & (given < space.start + space.nvec)
     elif isinstance(space, spaces.MultiBinary):
-        inside &= (whole == 0) | (whole == 1)
+        inside &= (given == 0) | (given == 1)
     if not inside.all():
         lane = np.argwhere(~inside)[0][0]
         raise ActionError(f"action {array[lane]} is outside {space}")
-    return whole
+    return given.astype(np.int64)
 
 
 def without_opposites(holds: NDArray[np.int32]) -> NDArray[np.int32]:
