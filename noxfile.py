@@ -23,7 +23,13 @@ ENVS, AGENTS, EVAL = (f"packages/mario-{name}" for name in ("envs", "agents", "e
 TOOLS = {
     "lint": ["ruff>=0.14,<0.18"],
     "types": ["mypy>=1.18,<3", "types-PyYAML", "scipy-stubs"],
-    "tests": ["pytest>=8.4,<10", "hypothesis>=6.140,<7", "pillow>=11,<14", "build>=1.2,<2", "hatchling>=1.27,<2"],
+    "tests": [
+        "pytest>=8.4,<10",
+        "hypothesis>=6.140,<7",
+        "pillow>=11,<14",
+        "build>=1.2,<2",
+        "hatchling>=1.27,<2",
+    ],
 }
 
 
@@ -39,13 +45,15 @@ def install_all(session: nox.Session) -> None:
 
 @nox.session
 def main(session: nox.Session) -> None:
-    """Train an agent on stage 1-1, evaluate it and write the report. Arguments go to ``mario-agents train``."""
+    """Train an agent on stage 1-1, evaluate it, report. Arguments go to ``mario-agents train``."""
     install_all(session)
     run = Path("runs") / f"1-1-{datetime.now():%Y%m%d-%H%M%S}"
     arguments = session.posargs or ["--minutes", "5", "--steps", "10000000"]
     env = "MarioScore-1-1-DiscreteFrames-v0"
     session.run("mario-agents", "train", "ppo", "--env", env, "--out", str(run), *arguments)
-    session.run("mario-agents", "evaluate", str(run), "--episodes", "20", "--report", str(run / "report.html"))
+    session.run(
+        "mario-agents", "evaluate", str(run), "--episodes", "20", "--report", str(run / "report.html")
+    )
     session.log(f"The report is {(run / 'report.html').resolve()}")
 
 
@@ -93,3 +101,16 @@ def alone(session: nox.Session, package: str) -> None:
     install(session, str(wheel))
     # -P keeps the checkout off the import path.
     session.run("python", "-P", str(ROOT / "tests" / "alone" / f"{package.rpartition('-')[2]}_alone.py"))
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure our speed against named peers in one run; close other programs first."""
+    install(session, f"./{ENVS}")
+    usual = Path(session.create_tmp()) / "usual-stack"
+    session.run("python", "-m", "venv", str(usual), silent=True)
+    # The peer's own versions: it does not run with numpy 2.
+    peer = ["gym-super-mario-bros==7.4.0", "nes-py==8.2.1", "numpy<2", "opencv-python-headless<4.12"]
+    session.run(str(usual / "bin" / "pip"), "install", "--quiet", *peer, external=True)
+    out = Path("benchmarks.json").resolve()
+    session.run("python", "tests/benchmarks/compare.py", str(usual / "bin" / "python"), str(out))

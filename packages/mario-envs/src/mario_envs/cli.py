@@ -1,9 +1,10 @@
-"""The command line: ``mario-envs list | plugins | play``."""
+"""The command line: ``mario-envs list | plugins | play | bench``."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -73,6 +74,23 @@ def play(
             typer.echo(f"episode {episode}: score {info['score']}, distance {info['distance']} px")
     finally:
         env.close()
+
+
+@app.command()
+def bench(
+    lanes: Annotated[int, typer.Option(min=1, help="Lanes of the batch.")] = 32,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each measurement.")] = 3.0,
+    as_json: Json = False,
+) -> None:
+    """Measure how fast the emulators and the environments run on this machine."""
+    from mario_envs.bench import measure
+
+    rows = measure(lanes, seconds)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        for row in rows:
+            typer.echo(f"{row.measure:26}  {row.subject:8}  {row.value:12,.1f} {row.unit}")
 
 
 def _known(env_id: str) -> str:
