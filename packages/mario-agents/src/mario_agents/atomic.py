@@ -20,20 +20,28 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        put_in_place(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is on the disk only when the folder is; Windows has no such call.
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Flush a finished file to the disk and give it its name, replacing what had it.
+
+    Args:
+        temporary: the file, in the same folder as ``path`` and closed.
+        path: its name from now on.
+    """
+    _flush(temporary)
+    temporary.replace(path)
+    if os.name == "posix":  # the rename is on the disk only when the folder is; Windows cannot flush one
+        _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -141,9 +141,9 @@ def _finish(outcome: Outcome, as_json: bool) -> None:
         )
         print(f"checkpoint: {outcome.checkpoint}")
     if outcome.interrupted:
-        print(
-            f"stopped by {outcome.stopped_by}; to go on: mario-agents resume {outcome.run}", file=sys.stderr
-        )
+        from mario_agents.experiment import resume_command
+
+        print(f"stopped by {outcome.stopped_by}; to go on: {resume_command(outcome.run)}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED)
 
 

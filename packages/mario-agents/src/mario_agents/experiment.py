@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,13 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from mario_agents import hyperparams as hp
 from mario_agents.algorithms.registry import find_algorithm
-from mario_agents.checkpoints import list_checkpoints, load_model, read_checkpoint, save_checkpoint
+from mario_agents.checkpoints import (
+    CheckpointError,
+    list_checkpoints,
+    load_model,
+    read_checkpoint,
+    save_checkpoint,
+)
 from mario_agents.config import TrainConfig
 from mario_agents.configure import OpenLanes
 from mario_agents.env_ids import find_env
@@ -70,8 +77,17 @@ def train(config: TrainConfig, run: Path) -> Outcome:
         AgentsError: the folder exists.
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise AgentsError(f"{run} exists; to go on with it: mario-agents resume {run}")
+        raise AgentsError(f"{run} exists; to go on with it: {resume_command(run)}")
     return _Training(config, run).go(config.steps)
+
+
+def resume_command(run: Path) -> str:
+    """Return what to type to go on with a run.
+
+    >>> resume_command(Path("runs/my run"))
+    "mario-agents resume 'runs/my run'"
+    """
+    return shlex.join(["mario-agents", "resume", str(run)])
 
 
 def resume(run: Path, *, steps: int | None = None, minutes: float | None = None) -> Outcome:
@@ -92,18 +108,22 @@ def resume(run: Path, *, steps: int | None = None, minutes: float | None = None)
     found = list_checkpoints(run / "checkpoints")
     if not found:
         raise AgentsError(f"{run} has no checkpoint to resume from; train anew into another folder")
-    info, _ = read_checkpoint(found[-1])
+    try:
+        info, _ = read_checkpoint(found[-1])
+    except CheckpointError as error:
+        earlier = f"; to go on from {found[-2].name}, delete it" if len(found) > 1 else ""
+        raise CheckpointError(f"{error}{earlier}") from error
     config, done = info.config, info.steps
     total = config.steps if steps is None else done + steps
     if total <= done:
-        raise AgentsError(f"{run} has done its {done:,} steps; add some: mario-agents resume {run} --steps N")
+        raise AgentsError(f"{run} has done its {done:,} steps; add some: {resume_command(run)} --steps N")
     if minutes is not None:
         config = config.model_copy(update={"minutes": info.seconds / 60 + minutes})
     elif steps is not None:
         config = config.model_copy(update={"minutes": None})
     elif config.minutes is not None and info.seconds >= config.minutes * 60:
         raise AgentsError(
-            f"{run} has used its {config.minutes:g} minutes; add some: mario-agents resume {run} --minutes M"
+            f"{run} has used its {config.minutes:g} minutes; add some: {resume_command(run)} --minutes M"
         )
     config = config.model_copy(update={"steps": total})
     return _Training(config, run, manifest=manifest, checkpoint=found[-1]).go(total - done)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_agents.acting import find_checkpoint, load_agent
+from mario_agents.atomic import put_in_place
 from mario_agents.checkpoints import read_checkpoint
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
@@ -153,7 +154,7 @@ class _Film:
         if kind is None and self._stream is not None:
             self._container.mux(self._stream.encode())
             self._container.close()
-            self._part.replace(self._path)
+            put_in_place(self._part, self._path)
         else:
             self._container.close()
             self._part.unlink(missing_ok=True)
