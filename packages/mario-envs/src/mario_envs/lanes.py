@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from mario_envs.actions.base import Action, check_actions
 from mario_envs.buttons import PLAYED, Button, ButtonPlan
 from mario_envs.emulators.default import default_emulator
-from mario_envs.emulators.protocol import Emulator, EmulatorError, FrameListener, StopCondition
+from mario_envs.emulators.protocol import (
+    AsynchronousEmulator,
+    Emulator,
+    EmulatorError,
+    FrameListener,
+    StopCondition,
+)
 from mario_envs.game import ram_map, stages
 from mario_envs.game.ram_map import GameMode
 from mario_envs.game.roms import load_rom
@@ -104,6 +110,8 @@ class Lanes:
         self._random = LaneRandom(num_lanes)
         self._memory = np.zeros((num_lanes, *self.observation.memory_shape), self.observation.memory_dtype)
         self._starts: dict[tuple[int, str], bytes] = {}
+        #: Lanes that were sent and not yet received, and where their pictures are being drawn.
+        self._on_their_way: dict[int, Any] = {}
 
     def begin(
         self, lane: int, random: np.random.Generator, on_frame: FrameListener | None = None
@@ -160,18 +168,71 @@ class Lanes:
             ActionError: before any frame runs.
             PluginError: the reward or the observation returned something unusable.
         """
-        actions = check_actions(self.action.space, actions, len(lanes))
-        before = self._state.take(lanes)
-
-        plan = self.action.plan(actions, self._remaining[lanes])
-        pictures, keep = self._pictures(lanes), None
-        if pictures is not None:
-            keep = self.observation.keep(plan.frames, lanes, self._random)
+        plan, keep, pictures = self._plan(lanes, actions)
         frames = self.emulator.run(
             lanes, plan, stop=stages.ENDINGS, keep=keep, pictures=pictures, on_frame=on_frame
         )
-        self._remaining[lanes] = np.maximum(plan.holds - frames[:, None], 0)
+        return self._finish(lanes, frames, pictures, on_frame)
 
+    def send(self, lanes: LaneNumbers, actions: Any) -> None:
+        """Begin one step in each named lane and return at once; none of them may be on its way already.
+
+        Raises:
+            ActionError: before any frame runs.
+            EmulatorError: the emulator cannot do that.
+        """
+        emulator = self._asynchronous()
+        plan, keep, pictures = self._plan(lanes, actions)
+        emulator.send(lanes, plan, stop=stages.ENDINGS, keep=keep, pictures=pictures)
+        for row, lane in enumerate(lanes.tolist()):
+            self._on_their_way[lane] = None if pictures is None else pictures[row]
+
+    def recv(self, min_lanes: int) -> tuple[LaneNumbers, Step]:
+        """Wait for at least ``min_lanes`` of the lanes that were sent, all if there are fewer.
+
+        Returns:
+            The lanes, ``[m]``, and their steps.
+        """
+        lanes, frames = self._asynchronous().recv(min_lanes)
+        parts = [self._on_their_way.pop(lane) for lane in lanes.tolist()]
+        pictures = self._pictures(lanes)
+        if pictures is not None:
+            for row, part in enumerate(parts):
+                pictures[row] = part
+        return lanes, self._finish(lanes, frames, pictures, None)
+
+    @property
+    def on_their_way(self) -> set[int]:
+        """The lanes that were sent and not yet received."""
+        return set(self._on_their_way)
+
+    def _asynchronous(self) -> AsynchronousEmulator:
+        if not isinstance(self.emulator, AsynchronousEmulator):
+            raise EmulatorError('this emulator has no send and recv; use step, or emulator="native"')
+        return self.emulator
+
+    def _plan(
+        self, lanes: LaneNumbers, actions: Any
+    ) -> tuple[ButtonPlan, NDArray[np.int32] | None, NDArray[np.uint8] | None]:
+        """Return the plan of the next step, which frames to keep, and room for their pictures."""
+        actions = check_actions(self.action.space, actions, len(lanes))
+        plan = self.action.plan(actions, self._remaining[lanes])
+        self._remaining[lanes] = plan.holds
+        pictures, keep = self._pictures(lanes), None
+        if pictures is not None:
+            keep = self.observation.keep(plan.frames, lanes, self._random)
+        return plan, keep, pictures
+
+    def _finish(
+        self,
+        lanes: LaneNumbers,
+        frames: NDArray[np.int32],
+        pictures: NDArray[np.uint8] | None,
+        on_frame: FrameListener | None,
+    ) -> Step:
+        """Read what the emulator left, and make reward and observation of it."""
+        self._remaining[lanes] = np.maximum(self._remaining[lanes] - frames[:, None], 0)
+        before = self._state.take(lanes)
         ram = self.emulator.ram(lanes)
         after = decode(ram, score_at_start=before.score_at_start, frame=before.frame + frames)
         if (after.clear | after.dead).any():
@@ -179,9 +240,9 @@ class Lanes:
         terms = self._terms(before, after)
 
         self._state.put(lanes, self._with_new_life(after))
-        frames = after.frame - before.frame
+        passed = after.frame - before.frame
         moved = (after.x != before.x) | (after.area != before.area)
-        self._still_frames[lanes] = np.where(moved, 0, self._still_frames[lanes] + frames)
+        self._still_frames[lanes] = np.where(moved, 0, self._still_frames[lanes] + passed)
         self._distance[lanes] = np.maximum(self._distance[lanes], after.x)
         terminated = self._terminated(before, after)
         still = self._still_frames[lanes] >= self.settings.max_still_seconds * FRAMES_PER_SECOND
@@ -190,7 +251,7 @@ class Lanes:
             rewards=np.sum(list(terms.values()), axis=0),
             terminated=terminated,
             truncated=still & ~terminated,
-            infos=self._infos(lanes) | {"frames": frames, "reward_terms": terms},
+            infos=self._infos(lanes) | {"frames": passed, "reward_terms": terms},
         )
 
     def _play_endings(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mario_envs.actions.base import ActionError, to_array
 from mario_envs.env import EPISODE_INFO
-from mario_envs.lanes import Lanes
+from mario_envs.lanes import Lanes, Step
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
 from mario_envs.saved_state import from_parts, name_parts, pack, unpack
 from mario_envs.settings import Settings
@@ -72,6 +72,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._randoms = [seeding.np_random(None)[0] for _ in range(num_envs)]
         self._begun = np.zeros(num_envs, bool)
         self._over = np.zeros(num_envs, bool)
+        self._to_begin: list[int] = []
         self._observations = create_empty_array(self.single_observation_space, num_envs)
 
     @property
@@ -100,20 +101,15 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 f"reset_mask must be a bool array of shape ({self.num_envs},) with one True at least"
             )
 
+        if self._lanes.on_their_way:
+            raise ValueError(f"lanes {sorted(self._lanes.on_their_way)} are on their way: call recv() first")
+        self._to_begin = []
         infos: dict[str, Any] = {}
         for lane in np.flatnonzero(mask):
             if seeds[lane] is not None:
                 self._randoms[lane] = seeding.np_random(seeds[lane])[0]
-            self._begin(int(lane), infos)
+            _merge(infos, self._begin(int(lane)), np.array([lane]), self.num_envs)
         return deepcopy(self._observations), infos
-
-    def _begin(self, lane: int, infos: dict[str, Any]) -> None:
-        self._renderer.forget(lane)
-        row = np.array([lane])
-        observations, started = self._lanes.begin(lane, self._randoms[lane], self._renderer.on_frame)
-        _write(self._observations, row, observations)
-        _merge(infos, started, row, self.num_envs)
-        self._begun[lane], self._over[lane] = True, False
 
     def step(
         self, actions: Any
@@ -125,53 +121,120 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 frame has run then.
             ResetNeeded: a lane's episode is over and the autoreset mode is "Disabled".
         """
-        resettable = self._begun & (self.autoreset_mode is AutoresetMode.NEXT_STEP)
-        stuck = ~self._begun | (self._over & ~resettable)
-        if stuck.any():
-            lanes = np.flatnonzero(stuck).tolist()
-            raise gymnasium.error.ResetNeeded(
-                f"episodes of lanes {lanes} are over or not begun: call reset()"
-            )
-        actions = to_array(actions)
-        if actions.shape[:1] != (self.num_envs,):
-            raise ActionError(
-                f"there must be one action for each of {self.num_envs} lanes, not {actions.shape}"
-            )
-
-        playing, ended = np.flatnonzero(~self._over), np.flatnonzero(self._over)
-        rewards = np.zeros(self.num_envs)
-        terminated, truncated = np.zeros(self.num_envs, bool), np.zeros(self.num_envs, bool)
-        infos: dict[str, Any] = {}
-        if len(playing):
-            step = self._lanes.step(playing, actions[playing], self._renderer.on_frame)
-            rewards[playing], terminated[playing] = step.rewards, step.terminated
-            truncated[playing] = step.truncated
-            _write(self._observations, playing, step.observations)
-            self._over = terminated | truncated
-            if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
-                self._restart(playing, step.infos, infos)
-            else:
-                _merge(infos, step.infos, playing, self.num_envs)
-        for lane in ended:
-            self._begin(int(lane), infos)
+        lanes = np.arange(self.num_envs)
+        actions = self._checked(actions, lanes)
+        playing = np.flatnonzero(~self._over)
+        step = self._lanes.step(playing, actions[playing], self._renderer.on_frame) if len(playing) else None
+        rewards, terminated, truncated, infos = self._collect(lanes, playing, step)
         return deepcopy(self._observations), rewards, terminated, truncated, infos
 
-    def _restart(self, playing: NDArray[np.intp], stepped: dict[str, Any], infos: dict[str, Any]) -> None:
+    def send(self, actions: Any, lanes: NDArray[np.intp]) -> None:
+        """Begin one step in some lanes and return at once, as EnvPool does.
+
+        Lanes of ContinuousFrames take steps of different length; with :meth:`recv` they do not wait for each
+        other. Not for rendering.
+
+        Args:
+            actions: one row for each of ``lanes``.
+            lanes: ``[n]`` different lane numbers, none of which was sent and not yet received.
+
+        Raises:
+            ActionError, ResetNeeded: as :meth:`step`.
+            ValueError: a lane is on its way already.
+            EmulatorError: the emulator has no asynchronous runs.
+        """
+        lanes = np.asarray(lanes, np.intp)
+        busy = sorted(self._lanes.on_their_way.union(self._to_begin).intersection(lanes.tolist()))
+        if busy:
+            raise ValueError(f"lanes {busy} were sent and not yet received: call recv() first")
+        actions = self._checked(actions, lanes)
+        over = self._over[lanes]
+        if not over.all():
+            self._lanes.send(lanes[~over], actions[~over])
+        self._to_begin += lanes[over].tolist()
+
+    def recv(
+        self, min_lanes: int = 1
+    ) -> tuple[
+        NDArray[np.intp], Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
+    ]:
+        """Wait for at least ``min_lanes`` of the lanes that were sent, all if there are fewer.
+
+        Returns:
+            The lanes, intp ``[m]``, then what :meth:`step` returns, with one row for each of them.
+        """
+        begin, self._to_begin = np.array(self._to_begin, np.intp), []
+        step: Step | None = None
+        lanes = begin
+        if self._lanes.on_their_way:
+            done, step = self._lanes.recv(max(min_lanes - len(begin), 0))
+            lanes = np.concatenate([begin, done])
+        rewards, terminated, truncated, infos = self._collect(lanes, np.arange(len(begin), len(lanes)), step)
+        return lanes, _rows(self._observations, lanes), rewards, terminated, truncated, infos
+
+    def _checked(self, actions: Any, lanes: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the actions as an array, one row for each of ``lanes``, none of which needs a reset."""
+        over = self._over[lanes] & (self.autoreset_mode is not AutoresetMode.NEXT_STEP)
+        stuck = lanes[over | ~self._begun[lanes]].tolist()
+        if stuck:
+            raise gymnasium.error.ResetNeeded(
+                f"episodes of lanes {stuck} are over or not begun: call reset()"
+            )
+        array = to_array(actions)
+        if array.shape[:1] != (len(lanes),):
+            raise ActionError(f"there must be one action for each of {len(lanes)} lanes, not {array.shape}")
+        return array
+
+    def _collect(
+        self, lanes: NDArray[np.intp], rows: NDArray[np.intp], step: Step | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Take over a step of ``lanes[rows]``; the other lanes' episodes begin.
+
+        Returns:
+            Rewards, flags and infos, one row for each of ``lanes``.
+        """
+        rewards = np.zeros(len(lanes))
+        terminated, truncated = np.zeros(len(lanes), bool), np.zeros(len(lanes), bool)
+        infos: dict[str, Any] = {}
+        if step is not None:
+            rewards[rows], terminated[rows], truncated[rows] = step.rewards, step.terminated, step.truncated
+            _write(self._observations, lanes[rows], step.observations)
+            over = step.terminated | step.truncated
+            self._over[lanes[rows]] = over
+            if self.autoreset_mode is AutoresetMode.SAME_STEP and over.any():
+                self._restart(lanes, rows, step.infos, infos)
+            else:
+                _merge(infos, step.infos, rows, len(lanes))
+        for row in np.setdiff1d(np.arange(len(lanes)), rows):
+            _merge(infos, self._begin(int(lanes[row])), np.array([row]), len(lanes))
+        return rewards, terminated, truncated, infos
+
+    def _restart(
+        self, lanes: NDArray[np.intp], rows: NDArray[np.intp], stepped: dict[str, Any], infos: dict[str, Any]
+    ) -> None:
         """Begin anew where episodes ended; what they ended with goes into final_obs and final_info."""
-        over = self._over[playing]
-        going, ended = playing[~over], playing[over]
+        over = self._over[lanes[rows]]
+        going, ended = rows[~over], rows[over]
         if len(going):
-            _merge(infos, _rows(stepped, ~over), going, self.num_envs)
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for lane in ended:
-            final_obs[lane] = _rows(self._observations, int(lane))
+            _merge(infos, _rows(stepped, ~over), going, len(lanes))
+        final_obs = np.full(len(lanes), None, dtype=object)
+        for row in ended:
+            final_obs[row] = _rows(self._observations, int(lanes[row]))
         final_info: dict[str, Any] = {}
-        _merge(final_info, _rows(stepped, over), ended, self.num_envs)
-        mask = np.zeros(self.num_envs, bool)
+        _merge(final_info, _rows(stepped, over), ended, len(lanes))
+        mask = np.zeros(len(lanes), bool)
         mask[ended] = True
         infos.update(final_obs=final_obs, _final_obs=mask, final_info=final_info, _final_info=mask.copy())
-        for lane in ended:
-            self._begin(int(lane), infos)
+        for row in ended:
+            _merge(infos, self._begin(int(lanes[row])), np.array([row]), len(lanes))
+
+    def _begin(self, lane: int) -> dict[str, Any]:
+        """Begin an episode in one lane; return its infos, one row."""
+        self._renderer.forget(lane)
+        observations, infos = self._lanes.begin(lane, self._randoms[lane], self._renderer.on_frame)
+        _write(self._observations, np.array([lane]), observations)
+        self._begun[lane], self._over[lane] = True, False
+        return infos
 
     def save_state(self, lane: int) -> bytes:
         """Return one lane's whole state; see :meth:`mario_envs.env.MarioEnv.save_state`."""

@@ -110,3 +110,38 @@ class Emulator(Protocol):
 
     def close(self) -> None:
         """Give the consoles back; further calls are errors."""
+
+
+@runtime_checkable
+class AsynchronousEmulator(Emulator, Protocol):
+    """An emulator whose lanes need not wait for each other.
+
+    The loop that calls it::
+
+    emulator.send(lanes, plan, stop=conditions)
+    while playing:
+        done, frames = emulator.recv(min_lanes)
+        emulator.send(done, next_plan, stop=conditions)
+    """
+
+    def send(
+        self,
+        lanes: NDArray[np.intp],
+        plan: ButtonPlan,
+        *,
+        stop: tuple[StopCondition, ...] = (),
+        keep: NDArray[np.int32] | None = None,
+        pictures: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Start what :meth:`Emulator.run` would do and return at once.
+
+        A lane that was sent may not be used until :meth:`recv` has returned it; its rows of ``pictures`` are
+        being written until then. Lanes that are not on their way may be run meanwhile.
+        """
+
+    def recv(self, min_lanes: int = 1) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """Wait until at least ``min_lanes`` of the lanes sent are done (all, if fewer are on their way).
+
+        Returns:
+            The lanes that are done, ``[m]``, and the frames that each ran, int32 ``[m]``.
+        """

@@ -1,0 +1,111 @@
+"""The tiles observation against what the picture and the game's own numbers show."""
+
+import gymnasium
+import mario_envs  # noqa: F401
+import numpy as np
+import pytest
+from mario_envs.game.grid import CHANNELS, ENEMIES, FIRE_BARS, ITEMS, LEVEL, MARIO, PLATFORMS
+
+RIGHT_AND_RUN, RIGHT_JUMP_AND_RUN = 3, 4
+
+
+def make(stage, **settings):
+    return gymnasium.make(f"MarioScore-{stage}-DiscreteFrames-v0", observation="tiles", **settings)
+
+
+def fly(env, info, steps):
+    """Walk a stage invincibly: the star's timer is kept up and Mario is lifted when he sinks."""
+    emulator = env.unwrapped._lanes.emulator
+    for step in range(steps):
+        emulator.poke(0, 0x079F, 0x20)
+        if info["y"] > 170:
+            emulator.poke(0, 0x00B5, 1)
+            emulator.poke(0, 0x00CE, 60)
+        action = RIGHT_JUMP_AND_RUN if (step // 6) % 3 else RIGHT_AND_RUN
+        observation, _, _, _, info = env.step(action)
+        yield observation["tiles"].reshape(-1, len(CHANNELS), 13, 16), observation["vector"], info
+
+
+def test_the_start_of_1_1_is_two_rows_of_ground_and_mario_on_them():
+    env = make("1-1")
+    observation, _ = env.reset(seed=0)
+    now = observation["tiles"].reshape(4, len(CHANNELS), 13, 16)
+    assert (now == now[-1]).all(), "a reset fills every kept step with the first"
+    expected = np.zeros((13, 16))
+    expected[11:] = 1
+    np.testing.assert_array_equal(now[-1, LEVEL], expected)
+    assert np.argwhere(now[-1, MARIO]).tolist() == [
+        [10, 3]
+    ]  # x 40 px: his middle, 48, begins the fourth tile
+    assert not now[-1, [ITEMS, ENEMIES, PLATFORMS, FIRE_BARS]].any()
+    env.close()
+
+
+def test_the_first_goomba_comes_from_the_right_on_the_ground():
+    env = make("1-1")
+    env.reset(seed=0)
+    columns = []
+    for _ in range(25):
+        observation, *_ = env.step(RIGHT_AND_RUN)
+        enemies = np.argwhere(observation["tiles"].reshape(4, -1, 13, 16)[-1, ENEMIES])
+        if len(enemies):
+            assert (enemies[:, 0] == 10).all(), "it stands where Mario stands"
+            columns.append(int(enemies[0, 1]))
+    assert columns[0] >= 14
+    assert columns == sorted(columns, reverse=True)
+    env.close()
+
+
+def test_tiles_lie_where_the_picture_shows_them():
+    """Every level tile of the grid covers picture that is not the plain sky of the stage."""
+    env = make("1-1", render_mode="rgb_array")
+    _, start = env.reset(seed=0)
+    for tiles, _, info in fly(env, start, 60):
+        if info["x"] < 300:
+            continue
+        picture = env.render()
+        sky = picture[40, 0]
+        left = info["screen_x"] % 16
+        for row, column in np.argwhere(tiles[-1, LEVEL]):
+            x = column * 16 - left
+            if 0 <= x <= 240:
+                block = picture[32 + row * 16 : 48 + row * 16, x : x + 16]
+                assert (block != sky).any(axis=-1).mean() > 0.25, (row, column)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("stage", "channel", "steps"), [("1-3", PLATFORMS, 90), ("1-4", FIRE_BARS, 120), ("1-3", ITEMS, 90)]
+)
+def test_things_of_other_stages_appear(stage, channel, steps):
+    env = make(stage)
+    _, info = env.reset(seed=0)
+    assert any(tiles[-1, channel].any() for tiles, _, _ in fly(env, info, steps))
+    env.close()
+
+
+def test_the_last_steps_are_kept_in_order():
+    env = make("1-1")
+    env.reset(seed=0)
+    seen = []
+    for _ in range(6):
+        observation, *_ = env.step(RIGHT_AND_RUN)
+        seen.append(observation["tiles"].reshape(4, -1, 13, 16))
+    for age in range(4):
+        np.testing.assert_array_equal(seen[-1][3 - age], seen[-1 - age][3])
+    env.close()
+
+
+def test_the_vector_holds_what_is_still_planned():
+    env = gymnasium.make(
+        "MarioScore-1-1-ContinuousFrames-v0",
+        observation="tiles",
+        action={"continuous-frames": {"update": "add", "frames_per_unit": 60}},
+    )
+    env.reset(seed=0)
+    observation, _, _, _, info = env.step([0, 0, 0, 1, 0.25, 0])
+    assert info["frames"] == 15
+    assert info["holds"].tolist() == [0, 0, 0, 45, 0, 0]
+    np.testing.assert_allclose(observation["vector"][-6:], [0, 0, 0, 0.75, 0, 0])
+    assert observation["vector"][0] > 0, "Mario runs to the right"
+    env.close()
