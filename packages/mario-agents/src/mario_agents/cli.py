@@ -207,15 +207,20 @@ def evaluate(
         print(f"{name}: {_brief(value)}")
 
 
-def _brief(value: Any) -> str:
-    """Shorten one measure of mario-eval's summary to a line."""
-    if not isinstance(value, dict):
-        return str(value)
-    centre = value.get("iqm") or value.get("mean") or value
-    name = "interquartile mean " if "iqm" in value else ""
-    if isinstance(centre, dict) and {"value", "low", "high"} <= centre.keys():
-        return f"{name}{centre['value']:.4g} (95 % interval {centre['low']:.4g} to {centre['high']:.4g})"
-    return json.dumps(value)
+def _brief(measure: Any) -> str:
+    """Shorten one measure of mario-eval's summary to a line.
+
+    >>> _brief({"value": 0.35, "low": 0.18, "high": 0.57})
+    '0.35 (95 % interval 0.18 to 0.57)'
+    """
+    if not isinstance(measure, dict):
+        return str(measure)
+    if "iqm" in measure:
+        return f"interquartile mean {_brief(measure['iqm'])}"
+    if {"value", "low", "high"} <= measure.keys():
+        value, low, high = (f"{measure[key]:,.2f}" for key in ("value", "low", "high"))
+        return f"{value} (95 % interval {low} to {high})"
+    return ", ".join(f"{name} {value:,.2f}" for name, value in measure.items())
 
 
 @app.command()

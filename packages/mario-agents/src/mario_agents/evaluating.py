@@ -6,6 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import Progress
+
 from mario_agents.acting import find_checkpoint
 from mario_agents.checkpoints import read_checkpoint
 from mario_agents.errors import AgentsError
@@ -51,16 +54,19 @@ def evaluate(
         raise AgentsError(f"{out} exists; keep it and give another folder with --out DIR, or delete it")
     config = read_checkpoint(checkpoint)[0].config
     try:
-        result = mario_eval.evaluate(
-            checkpoint,
-            config.env_id,
-            episodes=episodes,
-            seed=seed,
-            lanes=lanes,
-            out=out,
-            env_kwargs=config.env_kwargs,
-            deterministic=deterministic,
-        )
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("episodes", total=episodes)
+            result = mario_eval.evaluate(
+                checkpoint,
+                config.env_id,
+                episodes=episodes,
+                seed=seed,
+                lanes=lanes,
+                out=out,
+                env_kwargs=config.env_kwargs,
+                deterministic=deterministic,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
         summary = {"folder": str(out), "checkpoint": str(checkpoint), **result.summary()}
         if report is not None:
             folders = [path] if out.parent == path else [out]

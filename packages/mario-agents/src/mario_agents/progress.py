@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from stable_baselines3.common.callbacks import BaseCallback
 
 from mario_agents.recording import RecordEpisodes
@@ -18,6 +18,8 @@ from mario_agents.schedules import TimeBudget
 
 #: Episodes over which means are taken; as many as Stable-Baselines3's own.
 WINDOW = 100
+#: Terminal columns from which there is room for a bar beside the figures.
+WIDE = 130
 #: Seconds over which the speed is taken: several rollouts with their updates, so that it does not flicker.
 RATE_SECONDS = 30.0
 
@@ -54,7 +56,9 @@ class Standing:
 
 
 def _figure(name: str, value: float) -> str:
-    return f"clear {value:.0%}" if name == "clear" else f"{name} {value:,.1f}"
+    if name == "clear":
+        return f"clear {value:.0%}"
+    return f"{name} {value:,.0f}" if abs(value) >= 1000 else f"{name} {value:,.1f}"
 
 
 def _clock(seconds: float) -> str:
@@ -104,10 +108,10 @@ class ShowProgress(BaseCallback):
         self._mark()
         if not self._console.is_terminal:
             return
-        bar = Progress(
-            TextColumn("{task.percentage:>3.0f}%"), BarColumn(20), TextColumn("{task.description}"),
-            console=self._console,
-        )  # fmt: skip
+        columns: list[ProgressColumn] = [TextColumn("{task.percentage:>3.0f}%")]
+        if self._console.width >= WIDE:
+            columns.append(BarColumn(20))
+        bar = Progress(*columns, TextColumn("{task.description}"), console=self._console)
         task = bar.add_task("collecting the first steps", total=1.0)
         self._show = lambda standing: _update(bar, task, standing)
         self._bar = bar
