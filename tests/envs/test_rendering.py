@@ -185,7 +185,8 @@ def test_a_real_window_opens_on_an_x_server() -> None:
     )
     try:
         os.close(write)
-        display = os.fdopen(read).readline().strip()
+        with os.fdopen(read) as answer:
+            display = answer.readline().strip()
         done = run(WINDOW, SDL_VIDEODRIVER="x11", DISPLAY=f":{display}")
         assert done.returncode == 0, done.stderr
         assert 20 < float(done.stdout.splitlines()[-1]) < 75

@@ -32,7 +32,7 @@ class ContinuousFrames:
         bounds: the action space is (-1, 1) for policies that end in "tanh", (0, 1) for "sigmoid" (A7).
         frames_per_unit: frames that a value of 1 means. Values become frames rounded half up (A2).
         max_hold: longest hold, frames (A3). Longer plans are cut to it.
-        min_hold: shortest hold that counts as pressed, frames (A3). With 1, half a frame or more does.
+        min_hold: shortest hold that a press may begin with, frames (A3). With 1, half a frame or more does.
         min_frames: least number of frames in a step (A8's N).
         fresh_press: A and B come up for the first frame of each hold that starts anew. The game jumps when A
             goes down, so an A that one plan after the other holds jumps only once without it.
@@ -84,7 +84,9 @@ class ContinuousFrames:
         else:
             holds = change
         holds = np.clip(holds, 0, self.max_hold).astype(np.int32)
-        holds[holds < self.min_hold] = 0
+        # A hold that runs has been pressed for long enough, however little of it remains.
+        begins = (remaining == 0) | (self.update == "replace")
+        holds[(holds < self.min_hold) & begins] = 0
 
         if self.update == "keep":
             # What runs stays: its opposite must wait, however long it was asked for.
