@@ -100,23 +100,27 @@ def run(
             load_module(module)
         except ImportError as error:
             raise EvaluationError(f"--import {module}: {error}") from error
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("episodes", total=episodes)
-        result = evaluate(
-            policy,
-            env,
-            episodes=episodes,
-            seed=seed,
-            lanes=lanes,
-            out=out,
-            env_kwargs=_options(env_option or []),
-            deterministic=deterministic,
-            chance=Chance(noop_max, sticky),
-            clear_width=clear_width,
-            sb3_algorithm=sb3_zip,
-            progress=lambda done, _: progress.update(task, completed=done),
-        )
+    try:
+        console = Console(stderr=True)
+        with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+            task = progress.add_task("episodes", total=episodes)
+            result = evaluate(
+                policy,
+                env,
+                episodes=episodes,
+                seed=seed,
+                lanes=lanes,
+                out=out,
+                env_kwargs=_options(env_option or []),
+                deterministic=deterministic,
+                chance=Chance(noop_max, sticky),
+                clear_width=clear_width,
+                sb3_algorithm=sb3_zip,
+                progress=lambda done, _: progress.update(task, completed=done),
+            )
+    except KeyboardInterrupt:
+        print("mario-eval: interrupted; the episodes recorded so far are whole", file=sys.stderr)
+        raise typer.Exit(130) from None
     summary = result.summary()
     if as_json:
         print(json.dumps(summary, indent=2))
@@ -253,6 +257,3 @@ def main() -> None:
     except EvaluationError as error:
         print(f"mario-eval: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("mario-eval: interrupted; what was recorded so far is whole", file=sys.stderr)
-        sys.exit(130)

@@ -93,7 +93,7 @@ def make_single(
         EvaluationError: it does not exist, or cannot be made, for example without the render mode.
     """
     try:
-        rendering = {} if render_mode is None else {"render_mode": render_mode}
+        rendering: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         return gymnasium.make(find_environment(env_id), **rendering, **env_kwargs)
     except (gymnasium.error.Error, TypeError, ValueError, LookupError, OSError, ImportError) as error:
         raise EvaluationError(f"environment {env_id!r} cannot be made: {_one_line(error)}") from error

@@ -12,7 +12,7 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
-from mario_eval.recorders.schema import SCHEMA_VERSION
+from mario_eval.schema import SCHEMA_VERSION
 
 _ALWAYS = ("mario-eval", "gymnasium", "numpy", "pyarrow")
 

@@ -152,14 +152,14 @@ def load_policy(
     Raises:
         EvaluationError: nothing answers to the name; the message tells the nearest choice.
     """
-    path = Path(name)
-    if path.exists():
-        return _load_checkpoint(path, env, deterministic, sb3_algorithm)
-    text = str(name)
+    path, text = Path(name), str(name)
+    # Baselines come before paths: a folder called random must not change what random means.
     if text == "random":
         return RandomPolicy(env.single_action_space, env.num_envs)
     if text == "noop":
         return ConstantPolicy(env.single_action_space, noop_action(env.single_action_space), env.num_envs)
+    if path.exists():
+        return _load_checkpoint(path, env, deterministic, sb3_algorithm)
     if ":" in text:
         return _import_policy(text, env)
     nearest = get_close_matches(text, BASELINES, n=1)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mario_eval.errors import RecordingError
-from mario_eval.recorders.schema import EPISODE_COLUMNS, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY
+from mario_eval.schema import EPISODE_COLUMNS, SCHEMA_VERSION, TABLE_KEY, VERSION_KEY
 
 #: How pyarrow says that a file is not what it should be.
 _DAMAGE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, pa.ArrowKeyError, pa.ArrowTypeError)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mario_eval.files import replaced_whole
-from mario_eval.recorders.schema import SCHEMA_VERSION, TABLE_KEY, VERSION_KEY
+from mario_eval.schema import SCHEMA_VERSION, TABLE_KEY, VERSION_KEY
 
 #: One column of a few rows: values ``[rows]`` or ``[rows, n]``, and which rows have one (None: all of them).
 Column = tuple[NDArray[Any], NDArray[np.bool_] | None]

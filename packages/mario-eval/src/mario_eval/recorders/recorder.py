@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mario_eval.recorders.actions import action_rows
 from mario_eval.recorders.folder import RecordingFolder
 from mario_eval.recorders.parts import Column
-from mario_eval.recorders.schema import END_PREFIX, EPISODE_COLUMNS, STEP_COLUMNS, STEP_INFOS, TERM_PREFIX
+from mario_eval.schema import END_PREFIX, EPISODE_COLUMNS, STEP_COLUMNS, STEP_INFOS, TERM_PREFIX
 
 
 class Recorder:

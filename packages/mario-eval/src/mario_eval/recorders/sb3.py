@@ -10,8 +10,8 @@ import numpy as np
 from gymnasium.vector.utils import batch_space
 from stable_baselines3.common.callbacks import BaseCallback
 
-from mario_eval.recorders.schema import STEP_INFOS
 from mario_eval.recorders.session import RecordingSession
+from mario_eval.schema import STEP_INFOS
 
 
 class RecordingCallback(BaseCallback):

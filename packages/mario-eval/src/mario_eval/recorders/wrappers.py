@@ -13,8 +13,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mario_eval.recorders.actions import single_row
-from mario_eval.recorders.schema import STEP_INFOS
 from mario_eval.recorders.session import RecordingSession
+from mario_eval.schema import STEP_INFOS
 
 
 class RecordEnv(gymnasium.Wrapper[Any, Any, Any, Any]):

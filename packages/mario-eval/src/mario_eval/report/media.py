@@ -124,8 +124,12 @@ def chosen_episodes(recording: Recording) -> list[tuple[str, dict[str, Any]]]:
     order = np.argsort(-returns, kind="stable")
     places = {"Best episode": 0, "Median episode": len(order) // 2, "Worst episode": len(order) - 1}
     rows: dict[int, str] = {}
+    shown: set[float] = set()
     for title, place in places.items():
-        rows.setdefault(int(order[place]), title)
+        index = int(order[place])
+        if returns[index] not in shown:
+            rows[index] = title
+            shown.add(returns[index])
     return [(title, recording.episodes.slice(index, 1).to_pylist()[0]) for index, title in rows.items()]
 
 

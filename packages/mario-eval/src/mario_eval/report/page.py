@@ -15,7 +15,6 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from mario_eval.manifest import now
-from mario_eval.recorders.schema import TERM_PREFIX
 from mario_eval.recordings import Recording
 from mario_eval.report import wording
 from mario_eval.report.comparison import compare
@@ -23,6 +22,7 @@ from mario_eval.report.figures import CURVES, Figure, histogram, learning_curves
 from mario_eval.report.media import Media, media_of
 from mario_eval.report.place_map import AreaMapped, data_address, place_maps
 from mario_eval.report.subjects import Subject
+from mario_eval.schema import TERM_PREFIX
 from mario_eval.statistics.hand import HUMAN_CHANGES_PER_SECOND, HUMAN_HOLDS, Hand, hand_of
 from mario_eval.statistics.places import ScoreEvent, found_beyond, points_by_place, score_events
 from mario_eval.statistics.retention import retention

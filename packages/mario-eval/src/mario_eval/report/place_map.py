@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mario_eval.recorders.schema import END_PREFIX
 from mario_eval.report.media import StageMap
+from mario_eval.schema import END_PREFIX
 from mario_eval.statistics.places import PLACE
 
 #: A stage is cut into rows this long, px, so that it can be read on a screen and on paper.

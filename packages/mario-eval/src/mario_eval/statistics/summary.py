@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mario_eval.recorders.schema import TERM_PREFIX
+from mario_eval.schema import TERM_PREFIX
 from mario_eval.statistics.aggregates import iqm
 from mario_eval.statistics.intervals import Estimate, bootstrap, wilson
 

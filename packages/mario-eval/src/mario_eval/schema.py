@@ -41,6 +41,6 @@ STEP_INFOS = (
     "stage",
     "power_up",
     "holds",
-    "buttons",
+    "pressed",
     "discount",
 )

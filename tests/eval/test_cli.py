@@ -1,0 +1,157 @@
+"""The command line, as real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from mario_eval.recordings import Recording
+
+
+def mario_eval(*arguments, cwd, check=True):
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-c",
+        "from mario_eval.cli import main; main()",
+        *map(str, arguments),
+    ]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A folder in which the first example of the help was run."""
+    folder = tmp_path_factory.mktemp("cli")
+    mario_eval("run", "random", "--env", "CartPole-v1", "--episodes", "20", "--out", "demo", cwd=folder)
+    return folder
+
+
+def test_the_helps_first_example_gives_a_page(demo):
+    done = mario_eval("report", "demo", "-o", "demo.html", cwd=demo)
+    page = (demo / "demo.html").read_text(encoding="utf-8")
+
+    assert done.stdout.strip() == str(demo / "demo.html")
+    assert page.startswith("<!doctype html>")
+    assert "Summary of 20 episodes" in page
+    assert page.count("data:video/mp4;base64,") == 3
+
+
+def test_json_is_the_summary(demo):
+    command = ("run", "random", "--env", "CartPole-v1", "--episodes", "20")
+    summary = json.loads(mario_eval(*command, "--json", cwd=demo).stdout)
+    again = json.loads(mario_eval(*command, "--json", "--lanes", "3", cwd=demo).stdout)
+
+    assert summary == again
+    assert summary["episodes"] == 20
+    assert set(summary["return"]) == {"mean", "median", "iqm", "quantiles", "min", "max", "std"}
+    reported = json.loads(
+        mario_eval("report", "demo", "-o", "j.html", "--no-replays", "--json", cwd=demo).stdout
+    )
+    assert reported["summaries"]["demo"] == summary
+
+
+def test_compare_puts_runs_side_by_side(demo):
+    mario_eval("run", "noop", "--env", "CartPole-v1", "--episodes", "20", "--out", "noop", cwd=demo)
+    mario_eval("compare", "demo", "noop", "-o", "compare.html", cwd=demo)
+    page = (demo / "compare.html").read_text(encoding="utf-8")
+    assert "Who beats whom" in page
+    assert "2 runs compared" in page
+
+
+def test_a_policy_of_the_current_folder_is_found(demo):
+    (demo / "mine.py").write_text(
+        "def act(observations, starts):\n    return (observations[:, 2] > 0).astype(int)\n"
+    )
+    done = mario_eval("run", "mine:act", "--env", "CartPole-v1", "--episodes", "3", cwd=demo)
+    assert "3 episodes" in done.stdout
+
+
+def test_options_reach_the_environment(demo):
+    arguments = (
+        "run",
+        "noop",
+        "--env",
+        "Pendulum-v1",
+        "--episodes",
+        "2",
+        "--out",
+        "pendulum",
+        "--env-option",
+        "g=1.5",
+    )
+    mario_eval(*arguments, cwd=demo)
+    assert Recording(demo / "pendulum").manifest["env"] == {
+        "id": "Pendulum-v1",
+        "kwargs": {"g": 1.5},
+        "replayable": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "random", "--env", "CartPol-v1"), "did you mean 'CartPole-v1'"),
+        (("run", "random", "--env", "CartPole-v1", "--out", "demo"), "holds a recording already"),
+        (("run", "random", "--env", "CartPole-v1", "--env-option", "g"), "write name=value"),
+        (("run", "random", "--env", "CartPole-v1", "--import", "nosuchmodule"), "nosuchmodule"),
+        (("run", "random", "--env", "CartPole-v1", "--sticky", "2"), "--sticky"),
+        (("report", "nothing"), "is not a folder"),
+        (("compare", "demo"), "two folders or more"),
+        (("report", "demo", "-o", "/proc/none/page.html", "--no-replays"), "cannot be written"),
+        (("watch", "demo", "--host", "0.0.0.0"), "--allow-remote"),
+        (("watch", "nothing"), "is not a folder"),
+    ],
+)
+def test_mistakes_are_told_in_a_line_and_by_the_exit_status(demo, arguments, message):
+    done = mario_eval(*arguments, cwd=demo, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_teaches_and_is_quick(demo):
+    began = time.monotonic()
+    text = mario_eval("--help", cwd=demo).stdout
+    assert time.monotonic() - began < 10
+    assert "mario-eval run random --env CartPole-v1" in text
+    for command in ("run", "report", "compare", "watch"):
+        assert "For example" in mario_eval(command, "--help", cwd=demo).stdout
+
+
+def test_ctrl_c_leaves_a_whole_recording(tmp_path):
+    command = [sys.executable, "-c", "from mario_eval.cli import main; main()"]
+    command += ["run", "random", "--env", "CartPole-v1", "--episodes", "1000000", "--out", "cut"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "cut" / "manifest.json").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    recording = Recording(tmp_path / "cut")
+    assert recording.manifest["end"] == "interrupted"
+    assert recording.episodes.num_rows > 0
+
+
+def test_needs_none_of_its_siblings():
+    """In a fresh interpreter, evaluating CartPole imports neither torch nor our other two packages."""
+    code = (
+        "import sys, mario_eval; mario_eval.evaluate('random', 'CartPole-v1', episodes=2).summary();"
+        "bad = {'torch', 'stable_baselines3', 'mario_envs', 'mario_agents'} & set(sys.modules);"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
