@@ -22,7 +22,9 @@ int attribute_of(const uint8_t* table, int row, int column) {
 
 }  // namespace
 
-uint64_t spread(uint8_t bits) { return kSpread[bits]; }
+uint64_t spread(uint8_t bits) {
+    return kSpread[bits];
+}
 
 uint64_t TileColors::row(uint8_t low, uint8_t high, int attribute) const {
     const uint64_t first = kSpread[low], second = kSpread[high];
@@ -35,7 +37,7 @@ void Background::forget() {
 }
 
 void Background::written(uint16_t offset) {
-    uint32_t(&table)[kRows] = stale_[offset >> 10 & 1];
+    uint32_t (&table)[kRows] = stale_[offset >> 10 & 1];
     const int cell = offset & 0x3FF;
     if (cell < kRows * kColumns) {
         table[cell >> 5] |= uint32_t{1} << (cell & 31);
@@ -48,7 +50,8 @@ void Background::written(uint16_t offset) {
 void Background::recolor(const TileColors& colors, const uint8_t* name_tables) {
     int changed = 0;
     for (int attribute = 0; attribute < 4; ++attribute)
-        if (std::memcmp(colors.change[attribute], colors_.change[attribute], sizeof colors.change[attribute]) != 0)
+        if (std::memcmp(colors.change[attribute], colors_.change[attribute],
+                        sizeof colors.change[attribute]) != 0)
             changed |= 1 << attribute;
     const bool all = colors.backdrop != colors_.backdrop || changed == 15;
     colors_ = colors;

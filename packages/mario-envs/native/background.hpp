@@ -5,8 +5,8 @@
 
 namespace nes {
 
-/// Turns eight pixels of a tile's row into bytes. Colors are kept eight times over in 64 bits: color 0, and for
-/// each of the four attributes the differences that turn it into 1, 2 and 3 by exclusive or.
+/// Turns eight pixels of a tile's row into bytes. Colors are kept eight times over in 64 bits: color 0, and
+/// for each of the four attributes the differences that turn it into 1, 2 and 3 by exclusive or.
 struct TileColors {
     uint64_t backdrop = 0;
     uint64_t change[4][3] = {};
@@ -37,8 +37,8 @@ class Background {
     void draw_cells(int table, int cell_row, const uint8_t* name_tables);
 
     TileColors colors_;
-    const uint8_t* patterns_ = nullptr;       // which of the two pattern tables the pixels are drawn from
-    uint32_t stale_[2][kRows] = {};           // a bit per cell
+    const uint8_t* patterns_ = nullptr;  // which of the two pattern tables the pixels are drawn from
+    uint32_t stale_[2][kRows] = {};      // a bit per cell
     std::unique_ptr<uint8_t[]> pixels_;
 };
 

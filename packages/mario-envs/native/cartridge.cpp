@@ -142,6 +142,22 @@ uint16_t quick_ram_op(uint8_t code) {
     }
 }
 
+constexpr struct {
+    uint16_t first, second, joined;
+} kPairs[] = {
+    {0xC8, 0xC8, kInyIny},      {0x4A, 0x4A, kLsrLsr},      {0x0A, 0x0A, kAslAsl},
+    {0x18, 0x69, kClcAdcImm},   {0x18, 0x79, kClcAdcAby},   {0x38, 0xE9, kSecSbcImm},
+    {0xA9, 0x85, kLdaImmStaZp}, {0xBD, 0x85, kLdaAbxStaZp},
+};
+
+constexpr struct {
+    uint16_t first, joined;
+} kBeforeBranch[] = {
+    {0xE8, kInxBranch},       {0xC8, kInyBranch},    {0xCA, kDexBranch},    {0x88, kDeyBranch},
+    {0xC9, kCmpImmBranch},    {0xC5, kCmpZpBranch},  {0x29, kAndImmBranch}, {0xA5, kLdaZpBranch},
+    {kLdaRam, kLdaRamBranch}, {0xB5, kLdaZpxBranch},
+};
+
 }  // namespace
 
 uint64_t checksum(const uint8_t* bytes, size_t size) {
@@ -206,19 +222,45 @@ Cartridge::Cartridge(const uint8_t* file, size_t size) {
                   (has_pattern_ram ? 1u : 0u) ^ (vertical_mirroring ? 2u : 0u);
     read_ahead();
     find_waits();
+    join_pairs();
 }
 
 void Cartridge::read_ahead() {
-    quick.assign(kProgramSize + kPadding, kLeave);
+    code.assign(kProgramSize + kPadding, kLeave);
     for (size_t i = 0; i < kProgramSize; ++i) {
-        const uint8_t code = program[i];
-        if (i + bytes_of(code) > kProgramSize) continue;  // would run out of the ROM
-        const uint16_t operand = static_cast<uint16_t>(program[i + 1] | program[i + 2] << 8);
-        if (is_branch(code)) {
+        const uint8_t opcode = program[i];
+        const size_t size = bytes_of(opcode);
+        if (i + size > kProgramSize) continue;  // would run out of the ROM
+        uint32_t op = opcode, operand = 0;
+        if (is_branch(opcode)) {
             const int64_t target = static_cast<int64_t>(i) + 2 + static_cast<int8_t>(program[i + 1]);
             if (target < 0 || target >= static_cast<int64_t>(kProgramSize)) continue;
+            operand = static_cast<uint32_t>(target);
+        } else if (size == 2) {
+            operand = program[i + 1];
+        } else if (size == 3) {
+            operand = static_cast<uint32_t>(program[i + 1] | program[i + 2] << 8);
+            if (operand < 0x2000) op = quick_ram_op(opcode);
         }
-        quick[i] = bytes_of(code) == 3 && operand < 0x2000 ? quick_ram_op(code) : code;
+        code[i] = op | operand << 16;
+    }
+}
+
+/// Joins common pairs; the second keeps its own entry, for those who jump to it. Whether an interrupt comes
+/// in between is still looked at.
+void Cartridge::join_pairs() {
+    for (size_t i = 0; i < kProgramSize; ++i) {
+        const uint16_t first = quick_op(code[i]);
+        const uint16_t second = quick_op(code[std::min(i + bytes_of(program[i]), kProgramSize)]);
+        uint16_t joined = first;
+        if (second < 0x100 && is_branch(static_cast<uint8_t>(second))) {
+            for (const auto& pair : kBeforeBranch)
+                if (pair.first == first) joined = static_cast<uint16_t>(pair.joined + (second >> 5));
+        } else {
+            for (const auto& pair : kPairs)
+                if (pair.first == first && pair.second == second) joined = pair.joined;
+        }
+        code[i] = (code[i] & 0xFFFF0000) | joined;
     }
 }
 
@@ -226,15 +268,15 @@ void Cartridge::find_waits() {
     constexpr size_t kLongestWait = 40;
     waits.assign(kProgramSize, 0);
     for (size_t end = 0; end < kProgramSize; ++end) {
-        const uint8_t code = program[end];
-        if (quick[end] == kLeave || !(is_branch(code) || code == 0x4C)) continue;
-        const size_t next = end + (code == 0x4C ? 3 : 2);
-        const int64_t start = code == 0x4C
+        const uint8_t opcode = program[end];
+        if (quick_op(code[end]) == kLeave || !(is_branch(opcode) || opcode == 0x4C)) continue;
+        const size_t next = end + (opcode == 0x4C ? 3 : 2);
+        const int64_t start = opcode == 0x4C
                                   ? static_cast<int64_t>(program[end + 1] | program[end + 2] << 8) - 0x8000
                                   : static_cast<int64_t>(next) + static_cast<int8_t>(program[end + 1]);
         if (start < 0 || start > static_cast<int64_t>(end) || end - static_cast<size_t>(start) > kLongestWait)
             continue;
-        int cycles = 3 + (code != 0x4C && ((next ^ static_cast<size_t>(start)) & 0xFF00) ? 1 : 0);
+        int cycles = 3 + (opcode != 0x4C && ((next ^ static_cast<size_t>(start)) & 0xFF00) ? 1 : 0);
         bool polls = false;
         size_t at = static_cast<size_t>(start);
         while (at < end) {
@@ -251,7 +293,7 @@ void Cartridge::find_waits() {
             at += op->bytes;
         }
         if (at != end) continue;
-        quick[end] = kIdle;
+        code[end] = (code[end] & 0xFFFF0000) | kIdle;
         waits[end] = static_cast<uint16_t>(cycles * kDotsPerCycle | (polls ? kPollsStatus : 0));
     }
 }

@@ -11,7 +11,8 @@ namespace nes {
 enum QuickOp : uint16_t {
     kIdle = 0x100,  ///< the closing branch of a loop that only waits
     kLeave,         ///< something only the plain interpreter handles (code that runs out of the ROM)
-    kLdaRam,        ///< absolute addressing whose operand is known to be work RAM
+    // Absolute addressing whose operand is known to be work RAM
+    kLdaRam,
     kLdxRam,
     kLdyRam,
     kStaRam,
@@ -21,7 +22,27 @@ enum QuickOp : uint16_t {
     kDecRam,
     kCmpRam,
     kAndRam,
-    kQuickOps,
+    // Two instructions at once
+    kInyIny,
+    kLsrLsr,
+    kAslAsl,
+    kClcAdcImm,
+    kClcAdcAby,
+    kSecSbcImm,
+    kLdaImmStaZp,
+    kLdaAbxStaZp,
+    // An instruction and a branch; eight each, by the branch's condition
+    kInxBranch,
+    kInyBranch = kInxBranch + 8,
+    kDexBranch = kInyBranch + 8,
+    kDeyBranch = kDexBranch + 8,
+    kCmpImmBranch = kDeyBranch + 8,
+    kCmpZpBranch = kCmpImmBranch + 8,
+    kAndImmBranch = kCmpZpBranch + 8,
+    kLdaZpBranch = kAndImmBranch + 8,
+    kLdaRamBranch = kLdaZpBranch + 8,
+    kLdaZpxBranch = kLdaRamBranch + 8,
+    kQuickOps = kLdaZpxBranch + 8,
 };
 
 /// An NROM cartridge (iNES mapper 0), immutable after construction, so that any number of machines on any
@@ -38,7 +59,9 @@ struct Cartridge {
 
     std::vector<uint8_t> program;   ///< CPU $8000-$FFFF, 16 KiB programs already repeated; padded
     std::vector<uint8_t> patterns;  ///< PPU $0000-$1FFF; zeros if the cartridge has RAM there
-    std::vector<uint16_t> quick;    ///< one QuickOp per program byte, padded with kLeave
+    /// For each program byte, as if an instruction began there: its QuickOp in the lower half, its operand in
+    /// the upper (of a branch: where in `program` it goes). Padded with kLeave.
+    std::vector<uint32_t> code;
     std::vector<uint16_t>
         waits;  ///< for each kIdle: the loop's length in dots, and kPollsStatus if it reads $2002
     bool has_pattern_ram = false;
@@ -48,7 +71,15 @@ struct Cartridge {
   private:
     void read_ahead();
     void find_waits();
+    void join_pairs();
 };
+
+constexpr uint16_t quick_op(uint32_t code) {
+    return static_cast<uint16_t>(code);
+}
+constexpr uint32_t quick_operand(uint32_t code) {
+    return code >> 16;
+}
 
 /// A fast 64-bit checksum, the same on every platform; it guards against damage, not against malice.
 uint64_t checksum(const uint8_t* bytes, size_t size);

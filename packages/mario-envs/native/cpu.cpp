@@ -11,7 +11,7 @@ struct FlatBus {
     int32_t now = 0, limit = 1;
     uint8_t* ram;
 
-    uint32_t op(uint32_t i) const { return ram[i & 0xFFFF]; }
+    uint32_t code(uint32_t i) const { return ram[i & 0xFFFF]; }
     uint32_t at(uint32_t i) const { return ram[i & 0xFFFF]; }
     uint32_t read(uint32_t address, int32_t&, int32_t&) const { return ram[address]; }
     uint32_t read_early(uint32_t address, int, int32_t&, int32_t&) const { return ram[address]; }

@@ -31,21 +31,26 @@ struct ConsoleBus {
           now(owner.state_.now),
           limit(owner.next_event()) {}
 
-    uint32_t read_early(uint32_t address, int early, int32_t& time, int32_t&) {
+    NES_INLINE uint32_t read_early(uint32_t address, int early, int32_t time, int32_t&) {
         if (address < 0x2000) return ram[address & (kRamSize - 1)];
         if (address >= 0x8000) return program[address - 0x8000];
         return machine.read_register(address, time, early);
     }
-    uint32_t read(uint32_t address, int32_t& time, int32_t& until) {
+    NES_INLINE uint32_t read(uint32_t address, int32_t time, int32_t& until) {
         return read_early(address, 0, time, until);
     }
-    void write_early(uint32_t address, uint8_t value, int early, int32_t& time, int32_t& until) {
-        if (address < 0x2000)
+    NES_INLINE void write_early(uint32_t address, uint8_t value, int early, int32_t& time, int32_t& until) {
+        if (address < 0x2000) {
             ram[address & (kRamSize - 1)] = value;
-        else if (address < 0x8000)
-            machine.write_register(address, value, time, until, early);
+        } else if (address < 0x8000) {
+            // By value and back, so that the interpreter's clocks never have an address and stay in
+            // registers.
+            const Machine::Clocks clocks = machine.write_register(address, value, {time, until}, early);
+            time = clocks.now;
+            until = clocks.limit;
+        }
     }
-    void write(uint32_t address, uint8_t value, int32_t& time, int32_t& until) {
+    NES_INLINE void write(uint32_t address, uint8_t value, int32_t& time, int32_t& until) {
         write_early(address, value, 0, time, until);
     }
 };
@@ -55,7 +60,7 @@ struct PlainBus : ConsoleBus {
     using ConsoleBus::ConsoleBus;
     static constexpr uint32_t kOrigin = 0;
     static constexpr bool kQuick = false;
-    uint32_t op(uint32_t i) { return at(i); }
+    uint32_t code(uint32_t i) { return at(i); }
     uint32_t at(uint32_t i) { return read(i & 0xFFFF, now, limit); }
 };
 
@@ -63,17 +68,17 @@ struct PlainBus : ConsoleBus {
 struct QuickBus : ConsoleBus {
     static constexpr uint32_t kOrigin = 0x8000;
     static constexpr bool kQuick = true;
-    const uint16_t* quick;
+    const uint32_t* codes;
     const uint16_t* waits;
     Ppu& ppu;
 
     QuickBus(Machine& owner, Ppu& picture_unit)
         : ConsoleBus(owner),
-          quick(owner.cartridge().quick.data()),
+          codes(owner.cartridge().code.data()),
           waits(owner.cartridge().waits.data()),
           ppu(picture_unit) {}
 
-    uint32_t op(uint32_t i) const { return quick[i]; }
+    uint32_t code(uint32_t i) const { return codes[i]; }
     uint32_t at(uint32_t i) const { return program[i]; }
     int32_t wait_period(uint32_t i) const { return waits[i] & ~Cartridge::kPollsStatus; }
     int32_t wait_until(uint32_t i, int32_t time, int32_t until) const {
@@ -179,7 +184,7 @@ void Machine::run_until_frame_ends() {
 
 void Machine::execute_some() {
     const uint32_t i = static_cast<uint32_t>(state_.cpu.pc) - QuickBus::kOrigin;
-    if (shortcuts_ && i < Cartridge::kProgramSize && cartridge_->quick[i] != kLeave) {
+    if (shortcuts_ && i < Cartridge::kProgramSize && quick_op(cartridge_->code[i]) != kLeave) {
         QuickBus bus(*this, ppu_);
         execute(state_.cpu, bus);
         state_.now = bus.now;
@@ -215,13 +220,13 @@ uint32_t Machine::read_register(uint32_t address, int32_t now, int early) {
     return address >> 8;  // open bus: the last byte fetched, as a rule the operand's high byte
 }
 
-void Machine::write_register(uint32_t address, uint8_t value, int32_t& now, int32_t& limit, int early) {
-    const int32_t start = now - (early + 1) * kDotsPerCycle, dot = start + kAccessDot;
+Machine::Clocks Machine::write_register(uint32_t address, uint8_t value, Clocks clocks, int early) {
+    const int32_t start = clocks.now - (early + 1) * kDotsPerCycle, dot = start + kAccessDot;
     if (address < 0x4000) {
         ppu_.write(address & 7, value, dot);
-        if ((address & 7) == 0 && state_.ppu.nmi) limit = std::min(limit, now);
+        if ((address & 7) == 0 && state_.ppu.nmi) clocks.limit = std::min(clocks.limit, clocks.now);
     } else if (address == 0x4014) {
-        copy_sprites(value, now, early);
+        clocks.now = copy_sprites(value, clocks.now, early);
     } else if (address == 0x4016) {
         state_.strobe = value & 1;
         if (state_.strobe)
@@ -229,12 +234,15 @@ void Machine::write_register(uint32_t address, uint8_t value, int32_t& now, int3
     } else if (address < 0x4018) {
         const bool odd_cycle = (state_.dots + static_cast<uint64_t>(start)) / kDotsPerCycle & 1;
         write(state_.apu, static_cast<uint16_t>(address), value, dot, odd_cycle);
-        if (address >= 0x4010) limit = std::min(limit, now);  // an interrupt may come at another time now
+        // An interrupt may come at another time now.
+        if (address >= 0x4010) clocks.limit = std::min(clocks.limit, clocks.now);
     }
+    return clocks;
 }
 
 /// NESdev wiki, "OAM DMA": 256 reads and writes and a cycle to halt, one more to align with even cycles.
-void Machine::copy_sprites(uint8_t page, int32_t& now, int early) {
+/// Returns when it is done.
+int32_t Machine::copy_sprites(uint8_t page, int32_t now, int early) {
     ppu_.catch_up(now - (early + 1) * kDotsPerCycle + kAccessDot);
     ConsoleBus bus(*this);
     uint8_t bytes[0x100];
@@ -243,7 +251,7 @@ void Machine::copy_sprites(uint8_t page, int32_t& now, int early) {
             static_cast<uint8_t>(bus.read_early(static_cast<uint32_t>(page << 8) | i, early, now, bus.limit));
     ppu_.store_sprites(bytes);
     const bool odd_cycle = (state_.dots + static_cast<uint64_t>(now)) / kDotsPerCycle & 1;
-    now += (513 + odd_cycle) * kDotsPerCycle;
+    return now + (513 + odd_cycle) * kDotsPerCycle;
 }
 
 }  // namespace nes

@@ -70,8 +70,11 @@ class Machine {
     int32_t nmi_due() const;
 
     uint32_t read_register(uint32_t address, int32_t now, int early);
-    void write_register(uint32_t address, uint8_t value, int32_t& now, int32_t& limit, int early);
-    void copy_sprites(uint8_t page, int32_t& now, int early);
+    struct Clocks {
+        int32_t now, limit;
+    };
+    Clocks write_register(uint32_t address, uint8_t value, Clocks clocks, int early);
+    int32_t copy_sprites(uint8_t page, int32_t now, int early);
 
     std::shared_ptr<const Cartridge> cartridge_;
     bool shortcuts_;

@@ -135,7 +135,8 @@ void mix_columns(const int16_t* sums, const int* first, const int16_t* weights, 
     // The bias is worth kBias, and every divisor is 240 x 256 = 15 << 12.
     constexpr int32_t kBias = 0x8000 * kWidth, kHalf = kHeight * kWidth / 2;
 #if defined(__SSE2__) || defined(_M_X64)
-    // Every x86-64 has SSE2; compilers do not find the multiply-and-add of pairs in the loop below by themselves.
+    // Every x86-64 has SSE2; compilers do not find the multiply-and-add of pairs in the loop below by
+    // themselves.
     if (taps == kLanes) {
         __m128i totals[2];
         for (int half = 0; half < 2; ++half) {
@@ -143,16 +144,21 @@ void mix_columns(const int16_t* sums, const int* first, const int16_t* weights, 
             for (int i = 0; i < 4; ++i) {
                 const int at = 4 * half + i;
                 const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(sums + first[at]));
-                const __m128i factors = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights + kLanes * at));
+                const __m128i factors =
+                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights + kLanes * at));
                 part[i] = _mm_madd_epi16(values, factors);
             }
-            const __m128i left = _mm_add_epi32(_mm_unpacklo_epi32(part[0], part[1]), _mm_unpackhi_epi32(part[0], part[1]));
-            const __m128i right = _mm_add_epi32(_mm_unpacklo_epi32(part[2], part[3]), _mm_unpackhi_epi32(part[2], part[3]));
-            const __m128i sum = _mm_add_epi32(_mm_unpacklo_epi64(left, right), _mm_unpackhi_epi64(left, right));
+            const __m128i left =
+                _mm_add_epi32(_mm_unpacklo_epi32(part[0], part[1]), _mm_unpackhi_epi32(part[0], part[1]));
+            const __m128i right =
+                _mm_add_epi32(_mm_unpacklo_epi32(part[2], part[3]), _mm_unpackhi_epi32(part[2], part[3]));
+            const __m128i sum =
+                _mm_add_epi32(_mm_unpacklo_epi64(left, right), _mm_unpackhi_epi64(left, right));
             totals[half] = _mm_srli_epi32(_mm_add_epi32(sum, _mm_set1_epi32(kBias + kHalf)), 12);
         }
         // n / 15 is n * 4370 >> 16 for every n up to 3839, and these are less.
-        const __m128i quotients = _mm_mulhi_epu16(_mm_packs_epi32(totals[0], totals[1]), _mm_set1_epi16(4370));
+        const __m128i quotients =
+            _mm_mulhi_epu16(_mm_packs_epi32(totals[0], totals[1]), _mm_set1_epi16(4370));
         _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packus_epi16(quotients, quotients));
         return;
     }
@@ -192,9 +198,11 @@ void reduce(const Picture& picture, int height, int width, uint8_t* out) {
     int16_t sums[kWidth + kWidth + 2 * kLanes] = {};
     uint8_t line[kWidth + kLanes];
     for (int y = 0; y < height; ++y, out += width) {
-        sum_rows(picture.row(rows.first[static_cast<size_t>(y)]), rows.weights.data() + y * rows.taps, rows.taps, sums);
+        sum_rows(picture.row(rows.first[static_cast<size_t>(y)]), rows.weights.data() + y * rows.taps,
+                 rows.taps, sums);
         for (int x = 0; x < width; x += kLanes)
-            mix_columns(sums, columns.first.data() + x, columns.weights.data() + x * columns.taps, columns.taps, line + x);
+            mix_columns(sums, columns.first.data() + x, columns.weights.data() + x * columns.taps,
+                        columns.taps, line + x);
         std::memcpy(out, line, static_cast<size_t>(width));
     }
 }

@@ -49,7 +49,8 @@ Ppu::Ppu(const Cartridge& cartridge, PpuState& state, uint8_t* pattern_ram)
 void Ppu::forget() {
     counted_ = listed_ = mixed_ = false;
     background_.forget();
-    tiles_wanted_ = has_sprite_zero_ = deferred_ = false;
+    tiles_wanted_ = kNoTiles;
+    has_sprite_zero_ = deferred_ = false;
     sprite_count_ = 0;
 }
 
@@ -57,7 +58,8 @@ void Ppu::begin_frame(Draw draw, Picture* picture) {
     if (draw != draw_) mixed_ = false;
     draw_ = draw;
     picture_ = picture;
-    tiles_wanted_ = has_sprite_zero_ = deferred_ = false;
+    tiles_wanted_ = kNoTiles;
+    has_sprite_zero_ = deferred_ = false;
     sprite_count_ = 0;
 }
 
@@ -118,7 +120,7 @@ void Ppu::lines(int32_t end) {
         const int line = (state_.position - start) / kDotsPerLine;
         const int dot = (state_.position - start) % kDotsPerLine;
         const int end_line = (end - start) / kDotsPerLine;
-        if (dot == 0 && line < end_line && !tiles_wanted_ && draw_ == Draw::kNothing) {
+        if (dot == 0 && line < end_line && tiles_wanted_.none() && draw_ == Draw::kNothing) {
             // Nothing on these lines shows, hits or overflows: all that remains is the scroll counters.
             const int to = rendering() ? std::min(next_line_to_watch(line), end_line) : end_line;
             if (to > line) {
@@ -148,17 +150,17 @@ void Ppu::advance(int line, int from, int to) {
     const int first_slot = from <= 8 ? 2 : (from - 1) / 8 + 2;
     const int last_slot = std::min((to - 1) / 8 + 1, 33);
     if (first_slot <= last_slot) {
-        if (line >= 0 && tiles_wanted_) {
+        if (line >= 0)
             fetch_tiles(first_slot, last_slot);
-        } else if (on) {
+        else if (on)
             step_x(last_slot - first_slot + 1);
-        }
     }
     if (line >= 0) {
         const int left = std::max(from - 1, 0), right = std::min(to - 1, kWidth);
         if (left < right) {
             if (has_sprite_zero_ && !(state_.status & kHit)) test_hit(left, right);
-            if (deferred_ ? right == kWidth : draw_ != Draw::kNothing) draw_line(line, deferred_ ? 0 : left, right);
+            if (deferred_ ? right == kWidth : draw_ != Draw::kNothing)
+                draw_line(line, deferred_ ? 0 : left, right);
         }
         if (on && !(state_.status & kOverflowFlag)) test_overflow(line, from, to);
     }
@@ -169,8 +171,8 @@ void Ppu::advance(int line, int from, int to) {
     }
     if (line < 0 && on && from <= 304 && to > 280) copy_y();
     if (from <= 321 && to > 321 && draw_ != Draw::kNothing) defer_line(line + 1);
-    if (from <= 328 && to > 328) fetch_tile(0);
-    if (from <= 336 && to > 336) fetch_tile(1);
+    if (from <= 328 && to > 328) fetch_tiles(0, 0);
+    if (from <= 336 && to > 336) fetch_tiles(1, 1);
 }
 
 /// Moves `tiles` (at most 32) to the right, on into the neighboring name table.
@@ -220,27 +222,29 @@ void Ppu::copy_y() {
 
 // ---- Background --------------------------------------------------------------------------------------
 
-void Ppu::fetch_tile(int slot) {
-    if (rendering()) {
-        if (tiles_wanted_) {
+/// Goes past some tiles of the line, fetching those that are wanted.
+void Ppu::fetch_tiles(int first, int last) {
+    const int from = std::max(first, tiles_wanted_.first), to = std::min(last, tiles_wanted_.last);
+    if (from > to) {
+        if (rendering()) step_x(last - first + 1);
+    } else if (!rendering()) {
+        for (int slot = from; slot <= to; ++slot)
+            tile_low_[slot] = tile_high_[slot] = tile_attribute_[slot] = 0;
+    } else {
+        step_x(from - first);
+        for (int slot = from; slot <= to; ++slot) {
             const uint16_t v = state_.v;
             const uint8_t name = *name_cell(v);
-            const uint16_t pattern =
-                static_cast<uint16_t>((state_.control & kBackgroundTable) << 8 | name << 4 | (v >> 12 & 7));
             const uint8_t attribute =
                 *name_cell(static_cast<uint16_t>(0x3C0 | (v & 0xC00) | (v >> 4 & 0x38) | (v >> 2 & 7)));
+            const int pattern = (state_.control & kBackgroundTable) << 8 | name << 4 | (v >> 12 & 7);
             tile_low_[slot] = patterns_[pattern];
             tile_high_[slot] = patterns_[pattern + 8];
             tile_attribute_[slot] = attribute >> ((v >> 4 & 4) | (v & 2)) & 3;
+            step_x(1);
         }
-        step_x(1);
-    } else if (tiles_wanted_) {
-        tile_low_[slot] = tile_high_[slot] = tile_attribute_[slot] = 0;
+        step_x(last - to);
     }
-}
-
-void Ppu::fetch_tiles(int first, int last) {
-    for (int slot = first; slot <= last; ++slot) fetch_tile(slot);
 }
 
 void Ppu::show_background(int from, int to, uint8_t* row) {
@@ -254,7 +258,8 @@ void Ppu::show_background(int from, int to, uint8_t* row) {
         std::memcpy(row + from, line + state_.fine_x + from, static_cast<size_t>(to - from));
     }
     if (from < 8 && !(state_.mask & kBackgroundLeft))
-        std::memset(row + from, static_cast<uint8_t>(colors_.backdrop), static_cast<size_t>(std::min(to, 8) - from));
+        std::memset(row + from, static_cast<uint8_t>(colors_.backdrop),
+                    static_cast<size_t>(std::min(to, 8) - from));
 }
 
 void Ppu::draw_line(int line, int from, int to) {
@@ -313,11 +318,18 @@ Ppu::Sprite Ppu::fetch_sprite(int index, int line) const {
     return {entry[3], low, high, entry[2]};
 }
 
+/// The tiles that sprite 0 may touch on the coming line, wherever scrolling puts them.
+Ppu::Tiles Ppu::tiles_to_hit() const {
+    if (!has_sprite_zero_ || state_.status & kHit) return kNoTiles;
+    const int slot = line_sprites_[0].x / 8;
+    return {slot, std::min(slot + 2, 33)};
+}
+
 /// Puts off drawing the coming line to its end, as long as no register changes: it can then be copied.
 void Ppu::defer_line(int line) {
     line_v_ = state_.v;
     deferred_ = rendering() && line < kHeight && (line_v_ >> 5 & 0x1F) < 30;
-    if (deferred_) tiles_wanted_ = has_sprite_zero_ && !(state_.status & kHit);
+    if (deferred_) tiles_wanted_ = tiles_to_hit();
 }
 
 /// To be called before a register changes: draws what has been shown of the line so far, and has the rest
@@ -325,7 +337,7 @@ void Ppu::defer_line(int line) {
 void Ppu::stop_deferring() {
     if (!deferred_) return;
     deferred_ = false;
-    tiles_wanted_ = true;
+    tiles_wanted_ = kAllTiles;
     const int32_t at = state_.position - first_line();
     const int line = at < 0 ? -1 : at / kDotsPerLine;
     const int dot = at < 0 ? state_.position - kPreRender + 1 : at % kDotsPerLine;
@@ -340,9 +352,9 @@ void Ppu::stop_deferring() {
 /// Fetches the first tiles of a deferred line.
 void Ppu::fetch_deferred(int slots) {
     const uint16_t v = state_.v;
-    const bool wanted = tiles_wanted_;
+    const Tiles wanted = tiles_wanted_;
     state_.v = line_v_;
-    tiles_wanted_ = true;
+    tiles_wanted_ = kAllTiles;
     fetch_tiles(0, slots - 1);
     tiles_wanted_ = wanted;
     state_.v = v;
@@ -353,10 +365,11 @@ void Ppu::copy_background(uint8_t* row) {
     const uint8_t* patterns = patterns_ + (state_.control & kBackgroundTable) * 0x100;
     const int y = (line_v_ >> 5 & 0x1F) * 8 + (line_v_ >> 12 & 7), x = (line_v_ & 0x1F) * 8 + state_.fine_x;
     for (int half = 0; half < 2; ++half) {
-        const ptrdiff_t table = (name_cell(static_cast<uint16_t>(line_v_ ^ half << 10)) - state_.name_tables) >> 10;
+        const ptrdiff_t table =
+            (name_cell(static_cast<uint16_t>(line_v_ ^ half << 10)) - state_.name_tables) >> 10;
         const uint8_t* pixels = background_.row(static_cast<int>(table), y, state_.name_tables, patterns);
-        // In whole groups of eight, the margin taking the excess: sizes known only at run time would be copied
-        // byte by byte. Reading on past a row of pixels stays within the table's padding.
+        // In whole groups of eight, the margin taking the excess: sizes known only at run time would be
+        // copied byte by byte. Reading on past a row of pixels stays within the table's padding.
         uint8_t* to = half == 0 ? row : row + kWidth - x;
         const uint8_t* from = half == 0 ? pixels + x : pixels;
         const int count = half == 0 ? kWidth - x : x;
@@ -368,7 +381,7 @@ void Ppu::copy_background(uint8_t* row) {
 void Ppu::choose_sprites(int line) {
     sprite_count_ = 0;
     has_sprite_zero_ = false;
-    tiles_wanted_ = draw_ != Draw::kNothing;
+    tiles_wanted_ = draw_ != Draw::kNothing ? kAllTiles : kNoTiles;
     if (!rendering()) return;
     state_.sprite_address = 0;
     if (line < 1 || line >= kHeight) return;  // nothing is chosen for line 0: it has no line before it
@@ -377,7 +390,7 @@ void Ppu::choose_sprites(int line) {
     if (above >= 0 && above < height) {
         has_sprite_zero_ = true;
         line_sprites_[0] = fetch_sprite(0, line);
-        if (!(state_.status & kHit)) tiles_wanted_ = true;
+        if (draw_ == Draw::kNothing) tiles_wanted_ = tiles_to_hit();
     }
     if (draw_ == Draw::kNothing) return;
     list_sprites();
@@ -400,8 +413,8 @@ void Ppu::test_hit(int from, int to) {
 
 void Ppu::show_sprites(int from, int to, uint8_t* row) {
     if (from < 8 && !(state_.mask & kSpritesLeft)) from = 8;
-    if (deferred_ && !tiles_wanted_ &&
-        std::any_of(line_sprites_, line_sprites_ + sprite_count_, [](const Sprite& s) { return s.attributes & kBehind; }))
+    if (deferred_ && std::any_of(line_sprites_, line_sprites_ + sprite_count_,
+                                 [](const Sprite& s) { return s.attributes & kBehind; }))
         fetch_deferred(34);
     const bool background = state_.mask & kShowBackground;
     uint8_t taken[kWidth / 8 + 2] = {};
@@ -424,7 +437,8 @@ void Ppu::show_sprites(int from, int to, uint8_t* row) {
             if (sprite.x < 8 && !(state_.mask & kBackgroundLeft)) solid &= 0xFFu >> (8 - sprite.x);
             bits &= ~solid;
         }
-        const uint64_t shown = spread(static_cast<uint8_t>(bits)), low = spread(sprite.low), high = spread(sprite.high);
+        const uint64_t shown = spread(static_cast<uint8_t>(bits)), low = spread(sprite.low),
+                       high = spread(sprite.high);
         const uint64_t* color = color_ + 16 + 4 * (sprite.attributes & 3);
         const uint64_t value = (low & ~high & color[1]) | (~low & high & color[2]) | (low & high & color[3]);
         uint8_t* out = row + sprite.x;

@@ -76,6 +76,11 @@ class Ppu {
     struct Sprite {
         uint8_t x, low, high, attributes;
     };
+    struct Tiles {
+        int first, last;
+        bool none() const { return first > last; }
+    };
+    static constexpr Tiles kNoTiles{34, -1}, kAllTiles{0, 33};
 
     bool rendering() const { return state_.mask & 0x18; }
     int32_t first_line() const { return kFirstLine - state_.skipped; }
@@ -88,8 +93,8 @@ class Ppu {
     void show_sprites(int from, int to, uint8_t* row);
     void test_hit(int from, int to);
     void test_overflow(int line, int from, int to);
-    void fetch_tile(int slot);
     void fetch_tiles(int first, int last);
+    Tiles tiles_to_hit() const;
     void defer_line(int line);
     void stop_deferring();
     void fetch_deferred(int slots);
@@ -124,7 +129,7 @@ class Ppu {
 
     // The line being drawn; nothing of it lasts from one frame to the next. Tiles are filled for lines that
     // are drawn or hold sprite 0, which is decided once, when the line's sprites are chosen.
-    bool tiles_wanted_ = false;
+    Tiles tiles_wanted_ = kNoTiles;
     int sprite_count_ = 0;
     bool has_sprite_zero_ = false;
     Sprite line_sprites_[8] = {};
