@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mario_envs.actions.base import Action, check_actions
+from mario_envs.actions.base import Action, ActionError, check_actions, plan_fault
 from mario_envs.buttons import PLAYED, Button, ButtonPlan
 from mario_envs.emulators.default import default_emulator
 from mario_envs.emulators.protocol import (
@@ -81,6 +81,7 @@ class Lanes:
         emulator_choice = default_emulator() if settings.emulator is None else settings.emulator
         emulator = choose("emulator", emulator_choice, rom, num_lanes)
         self.action: Action = action.value
+        self._action_name = action.name
         self.reward: Reward = reward.value
         self._reward_name = reward.name
         self.observation: Observation = observation.value
@@ -166,7 +167,7 @@ class Lanes:
 
         Raises:
             ActionError: before any frame runs.
-            PluginError: the reward or the observation returned something unusable.
+            PluginError: the action, the reward or the observation returned something unusable.
         """
         plan, keep, pictures = self._plan(lanes, actions)
         frames = self.emulator.run(
@@ -216,7 +217,15 @@ class Lanes:
     ) -> tuple[ButtonPlan, NDArray[np.int32] | None, NDArray[np.uint8] | None]:
         """Return the plan of the next step, which frames to keep, and room for their pictures."""
         actions = check_actions(self.action.space, actions, len(lanes))
-        plan = self.action.plan(actions, self._remaining[lanes])
+        try:
+            plan = self.action.plan(actions, self._remaining[lanes])
+            fault = plan_fault(plan, len(lanes))
+        except ActionError:
+            raise
+        except Exception as error:  # whatever a stranger's action raises
+            raise PluginError(f"{self._action_name} failed: {type(error).__name__}: {error}") from error
+        if fault:
+            raise PluginError(f"{self._action_name}: {fault}")
         self._remaining[lanes] = plan.holds
         pictures, keep = self._pictures(lanes), None
         if pictures is not None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mario_envs.actions.base import Action, check_actions
-from mario_envs.buttons import DOWN, LEFT, PLAYED, RIGHT, UP, Button, ButtonPlan
+from mario_envs.actions.base import Action, check_actions, plan_fault
+from mario_envs.buttons import PLAYED, Button, ButtonPlan
 from mario_envs.emulators.protocol import RAM_SIZE, SCREEN_HEIGHT, SCREEN_WIDTH, Emulator
 from mario_envs.game.state import GameState, decode
 from mario_envs.lane_random import LaneRandom
@@ -74,20 +74,8 @@ def check_action(action: Action, *, seed: int = 0) -> None:
     for _ in range(100):
         actions = check_actions(space, [space.sample() for _ in range(_LANES)], _LANES)
         plan = action.plan(actions, remaining)
-        for name in ("holds", "released"):
-            holds = getattr(plan, name)
-            _require(
-                holds.shape == remaining.shape, f"plan.{name} has shape {holds.shape}, not {remaining.shape}"
-            )
-            _require(holds.dtype == np.int32, f"plan.{name} is {holds.dtype}, not int32")
-            _require(bool((holds >= 0).all()), f"plan.{name} has a negative number of frames")
-        _require(
-            plan.frames.shape == (_LANES,), f"plan.frames has shape {plan.frames.shape}, not ({_LANES},)"
-        )
-        _require(bool((plan.frames >= 1).all()), "plan.frames has a step of no frame")
-        pressed = plan.holds > 0
-        opposites = (pressed[:, LEFT] & pressed[:, RIGHT]) | (pressed[:, UP] & pressed[:, DOWN])
-        _require(not opposites.any(), "the plan presses opposite directions, which a D-pad cannot")
+        fault = plan_fault(plan, _LANES)
+        _require(fault is None, fault or "")
         remaining = np.maximum(plan.holds - plan.frames[:, None], 0)
 
 

@@ -105,3 +105,24 @@ def without_opposites(holds: NDArray[np.int32]) -> NDArray[np.int32]:
         holds[first_wins, second] = 0
         holds[~first_wins, first] = 0
     return holds
+
+
+def plan_fault(plan: ButtonPlan, lanes: int) -> str | None:
+    """Return why a controller cannot carry out a plan, in words, or None if it can.
+
+    >>> from mario_envs.buttons import Button
+    >>> plan_fault(ButtonPlan.steady(Button.LEFT | Button.RIGHT, frames=4), lanes=1)
+    'the plan presses opposite directions, which a D-pad cannot'
+    """
+    for name, shape in {"holds": (lanes, 6), "released": (lanes, 6), "frames": (lanes,)}.items():
+        part = getattr(plan, name)
+        if part.shape != shape or part.dtype != np.int32:
+            return f"plan.{name} is {part.dtype} of shape {part.shape}, not int32 of shape {shape}"
+    if (plan.holds < 0).any() or (plan.released < 0).any():
+        return "the plan has a negative number of frames"
+    if (plan.frames < 1).any():
+        return "plan.frames has a step of no frame"
+    pressed = plan.holds > 0
+    if (pressed[:, [LEFT, DOWN]] & pressed[:, [RIGHT, UP]]).any():
+        return "the plan presses opposite directions, which a D-pad cannot"
+    return None

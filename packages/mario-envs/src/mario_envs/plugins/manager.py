@@ -82,7 +82,7 @@ def _register(module: ModuleType | object, distribution: str, version: str, name
         for implementation in hook.get_hookimpls():
             try:
                 registered = dict(implementation.function())
-            except Exception as error:  # whatever a stranger's plugin raises
+            except (Exception, SystemExit) as error:  # whatever a stranger's plugin raises
                 yield Plugin(f"{distribution}/{name}", kind, distribution, version, error=_one_line(error))
                 continue
             for key, factory in registered.items():
@@ -103,7 +103,7 @@ def _discover() -> Iterator[Plugin]:
         version = entry.dist.version if entry.dist else "unknown"
         try:
             module = entry.load()
-        except Exception as error:  # whatever importing a stranger's module raises
+        except (Exception, SystemExit) as error:  # whatever importing a stranger's module raises
             message = f"cannot be imported: {_one_line(error)}"
             yield Plugin(f"{distribution}/{entry.name}", None, distribution, version, error=message)
             continue
