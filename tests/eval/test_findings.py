@@ -6,12 +6,15 @@ import gymnasium
 import mario_eval.recorders.folder as folder_module
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mario_eval import evaluate, write_report
+from mario_eval.recorders import SCHEMA_VERSION, RecordingFolder
 from mario_eval.recordings import Recording
 from mario_eval.report.comparison import compare
 from mario_eval.report.place_map import place_maps
 from mario_eval.report.subjects import open_subject
-from mario_eval.statistics.hand import FRAMES_PER_SECOND, hand_of
+from mario_eval.statistics.hand import BUTTONS, FRAMES_PER_SECOND, hand_of
 from mario_eval.statistics.places import ScoreEvent, points_by_place, score_events
 
 
@@ -111,6 +114,57 @@ def test_the_hand_is_measured_in_frames_across_steps_and_parts(finder):
     # A goes down at each step's start and comes up within it: 20 changes in 40 frames.
     assert hand.changes_per_second == pytest.approx(20 / 40 * FRAMES_PER_SECOND)
     assert hand.distances["A"] > 0
+
+
+episodes_of_steps = st.lists(
+    st.lists(
+        st.integers(1, 5).flatmap(
+            lambda frames: st.tuples(st.just(frames), st.tuples(*[st.integers(0, frames)] * 6))
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(episodes=episodes_of_steps, part=st.integers(1, 20))
+def test_the_hand_equals_a_count_frame_by_frame(tmp_path_factory, episodes, part):
+    folder = RecordingFolder(tmp_path_factory.mktemp("hand") / "rec", {"schema": SCHEMA_VERSION})
+    rows = [
+        (number, step, frames, pressed)
+        for number, steps in enumerate(episodes)
+        for step, (frames, pressed) in enumerate(steps)
+    ]
+    rows.sort(key=lambda row: row[1])  # lanes are interleaved
+    for at, (number, step, frames, pressed) in enumerate(rows):
+        columns = {"episode": number, "step": step, "frames": frames, "pressed": pressed}
+        folder.steps.append(1, {name: (np.array([value]), None) for name, value in columns.items()})
+        if at % part == part - 1:
+            folder.flush()
+    for number in range(len(episodes)):
+        row = {"episode": number, "return": 0.0, "steps": 1}
+        folder.episodes.append(1, {name: (np.array([value]), None) for name, value in row.items()})
+    folder.close()
+
+    holds, changes, played = [Counter() for _ in BUTTONS], 0, 0
+    for steps in episodes:
+        down = np.concatenate([np.arange(frames)[:, None] < np.array(pressed) for frames, pressed in steps])
+        played += len(down)
+        changes += int((np.diff(down, axis=0, prepend=False)).any(axis=1).sum())
+        for button, counts in enumerate(holds):
+            edges = np.diff(down[:, button].astype(int), prepend=0, append=0)
+            counts.update((np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)).tolist())
+
+    hand = hand_of(Recording(folder.path))
+    assert hand.presses == {name: counts.total() for name, counts in zip(BUTTONS, holds, strict=True)}
+    assert hand.changes_per_second == pytest.approx(changes / played * FRAMES_PER_SECOND)
+    for name, counts in zip(BUTTONS, holds, strict=True):
+        if counts:
+            lengths = sorted(counts.elements())
+            assert hand.holds[name][2] == np.quantile(lengths, 0.5, method="inverted_cdf")
 
 
 def test_the_map_is_the_level_without_the_player_and_deaths_lie_on_it(finder, tmp_path):

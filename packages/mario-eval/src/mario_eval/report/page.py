@@ -10,6 +10,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -169,7 +171,7 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
         curves=curves,
         distributions=distributions,
         terms=terms,
-        films=_films(media, episodes.to_pylist()),
+        films=_films(media, episodes),
         areas=place_maps(episodes, media.maps, points_by_place(events)),
         events=_events(found_beyond(events, known)),
         hidden=bool(known),
@@ -189,11 +191,10 @@ def _events(events: Counter[ScoreEvent]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _films(media: Media, episodes: list[dict[str, Any]]) -> list[Film]:
-    rows = {row["episode"]: row for row in episodes}
+def _films(media: Media, episodes: pa.Table) -> list[Film]:
     films = []
     for video in media.videos:
-        row = rows[video.episode]
+        row: dict[str, Any] = episodes.filter(pc.field("episode") == video.episode).to_pylist()[0]
         facts = [f"episode {video.episode}", f"return {wording.number(row['return'])}"]
         facts += [
             f"{name} {wording.number(row[name])}"

@@ -19,6 +19,11 @@ ROW_WIDTH = 1024
 #: Width of the bars that count deaths, px; points are counted by the same places.
 BIN = PLACE
 
+#: The most deaths drawn as dots; all are counted in the bars.
+DOTS = 2000
+
+_DEATH_COLUMNS = ("dead", "terminated", "clear", END_PREFIX + "x", END_PREFIX + "y", END_PREFIX + "area")
+
 #: Height of the strip of bars under the map, px.
 BARS = 64
 
@@ -109,8 +114,9 @@ def deaths_of(episodes: pa.Table) -> list[tuple[str, int, int]]:
     """
     if END_PREFIX + "x" not in episodes.column_names:
         return []
+    names = [name for name in _DEATH_COLUMNS if name in episodes.column_names]
     places = []
-    for row in episodes.to_pylist():
+    for row in episodes.select(names).to_pylist():
         dead = row["dead"] if row.get("dead") is not None else row.get("terminated") and not row.get("clear")
         x = row.get(END_PREFIX + "x")
         if dead and x is not None:
@@ -164,7 +170,9 @@ def _area(
             if start <= place * BIN < start + width
         ]
         dots = [
-            (x - start, min(max(y, 6), max(height - 6, 6))) for x, y in deaths if start <= x < start + width
+            (x - start, min(max(y, 6), max(height - 6, 6)))
+            for x, y in deaths[:DOTS]
+            if start <= x < start + width
         ]
         heat = [
             Heat(

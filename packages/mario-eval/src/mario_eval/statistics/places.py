@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,6 @@ def _count(table: pa.Table, last_scores: dict[int, int], events: Counter[ScoreEv
     order = np.lexsort((steps, episodes))
     episodes, steps = episodes[order], steps[order]
     scores, places = _ints(table, "score")[order], _ints(table, "x")[order] // PLACE
-    areas = _texts(table, "area", order)
 
     first = np.ones(len(episodes), bool)
     first[1:] = episodes[1:] != episodes[:-1]
@@ -93,16 +92,17 @@ def _count(table: pa.Table, last_scores: dict[int, int], events: Counter[ScoreEv
     last_scores.update(zip(episodes[ends].tolist(), scores[ends].tolist(), strict=True))
 
     gained = scores - before
-    for at in np.flatnonzero(gained > 0):
-        events[ScoreEvent(areas[int(at)], int(places[at]), int(gained[at]))] += 1
+    scored = np.flatnonzero(gained > 0)
+    areas = _texts(table, "area", order[scored])
+    for area, place, points in zip(areas, places[scored].tolist(), gained[scored].tolist(), strict=True):
+        events[ScoreEvent(area, place, points)] += 1
 
 
 def _ints(table: pa.Table, column: str) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(table[column], pa.scalar(0, table[column].type)).to_numpy(), np.int64)
 
 
-def _texts(table: pa.Table, column: str, order: NDArray[np.intp]) -> Sequence[str]:
+def _texts(table: pa.Table, column: str, rows: NDArray[np.intp]) -> list[str]:
     if column not in table.column_names:
-        return [""] * len(order)
-    values = table[column].to_pylist()
-    return [str(values[at]) for at in order]
+        return [""] * len(rows)
+    return [str(value) for value in table[column].take(rows).to_pylist()]
