@@ -12,7 +12,7 @@ from mario_agents.quiet_import import import_sb3_quietly
 import_sb3_quietly()
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = [sys.executable, "-c", "from mario_agents.cli import main; main()"]
+COMMAND = [str(Path(sys.executable).with_name("mario-agents"))]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "SDL_VIDEODRIVER": "dummy", "COLUMNS": "100"}
 
 

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from mario_agents.acting import find_checkpoint
 from mario_agents.checkpoints import read_checkpoint
 from mario_agents.errors import AgentsError
+from mario_agents.threads import set_threads
 
 
 def evaluate(
@@ -53,6 +54,7 @@ def evaluate(
     if out.exists() and any(out.iterdir()):
         raise AgentsError(f"{out} exists; keep it and give another folder with --out DIR, or delete it")
     config = read_checkpoint(checkpoint)[0].config
+    set_threads(config)
     try:
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("episodes", total=episodes)

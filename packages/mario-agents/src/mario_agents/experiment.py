@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from mario_agents import hyperparams as hp
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.checkpoints import (
     CheckpointError,
+    CheckpointInfo,
     list_checkpoints,
     load_model,
     read_checkpoint,
@@ -32,10 +32,10 @@ from mario_agents.manifest import Manifest, new_call, now, provenance_of, read_m
 from mario_agents.progress import ShowProgress
 from mario_agents.recording import RecordEpisodes
 from mario_agents.refilling import RefillReplay
-from mario_agents.sampling.vec_env import LaneVecEnv
 from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import TimeBudget
 from mario_agents.stopping import StopTraining
+from mario_agents.threads import set_threads
 
 
 @dataclass(frozen=True)
@@ -126,17 +126,21 @@ def resume(run: Path, *, steps: int | None = None, minutes: float | None = None)
             f"{run} has used its {config.minutes:g} minutes; add some: {resume_command(run)} --minutes M"
         )
     config = config.model_copy(update={"steps": total})
-    return _Training(config, run, manifest=manifest, checkpoint=found[-1]).go(total - done)
+    return _Training(config, run, manifest, found[-1], info).go(total - done)
 
 
 class _Training:
     """One call of train or resume."""
 
     def __init__(
-        self, config: TrainConfig, run: Path, manifest: Manifest | None = None, checkpoint: Path | None = None
+        self,
+        config: TrainConfig,
+        run: Path,
+        manifest: Manifest | None = None,
+        checkpoint: Path | None = None,
+        info: CheckpointInfo | None = None,
     ) -> None:
-        self.config, self.run, self.checkpoint = config, run, checkpoint
-        self.info = None if checkpoint is None else read_checkpoint(checkpoint)[0]
+        self.config, self.run, self.checkpoint, self.info = config, run, checkpoint, info
         self.calls = [] if manifest is None else list(manifest.calls)
 
     def go(self, steps: int) -> Outcome:
@@ -146,7 +150,7 @@ class _Training:
         limit = None if config.minutes is None else config.minutes * 60
         self.time_budget = TimeBudget(limit, spent=info.seconds if info else 0.0)
         with OpenLanes(spec, config.lanes, config.env_kwargs, config.env_id) as lanes:
-            _set_threads(config, lanes)
+            set_threads(config)
             entry_point = spec.entry_point if isinstance(spec.entry_point, str) else None
             self.calls.append(
                 new_call(info.steps if info else 0, entry_point and entry_point.partition(":")[0])
@@ -274,13 +278,3 @@ def _device(config: TrainConfig) -> str:
     if config.device.startswith("cuda") and not torch.cuda.is_available():
         raise AgentsError("device cuda is not available here; use --device cpu")
     return config.device
-
-
-def _set_threads(config: TrainConfig, lanes: LaneVecEnv) -> None:
-    """Choose the number of torch threads.
-
-    Measured on 2 cores beside other work, samples/s of updates of 512: an MLP of 256x256 34,586 with one
-    thread and 2,749 with two; a Nature CNN 659 and 1,015.
-    """
-    is_image = hp.observation_kind(lanes.observation_space) == "image"
-    torch.set_num_threads(config.threads or (min(os.cpu_count() or 1, 8) if is_image else 1))

@@ -101,7 +101,7 @@ def new_call(from_step: int, env_module: str | None) -> Call:
         env_module: module of the environment's class, whose distribution is recorded too.
     """
     return Call(
-        command=shlex.join(["mario-agents", *sys.argv[1:]]),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         started=now(),
         from_step=from_step,
         versions=_versions(env_module),

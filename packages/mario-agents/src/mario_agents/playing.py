@@ -19,6 +19,7 @@ from mario_agents.atomic import put_in_place
 from mario_agents.checkpoints import read_checkpoint
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
+from mario_agents.threads import set_threads
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def play(
         AgentsError: the agent or the environment cannot be loaded, or cannot be shown that way.
     """
     config = read_checkpoint(find_checkpoint(path))[0].config
+    set_threads(config)
     render_mode = "human" if video is None else "rgb_array_list"
     try:
         env = gymnasium.make(find_env(config.env_id), render_mode=render_mode, **config.env_kwargs)
