@@ -12,8 +12,8 @@ from mario_agents.config import TrainConfig
 def set_threads(config: TrainConfig) -> None:
     """Use what the run asks for; else one thread, or up to eight for pictures.
 
-    Measured on 2 cores beside other work, samples/s of updates of 512: an MLP of 256x256 34,586 with one
-    thread and 2,749 with two; a Nature CNN 659 and 1,015.
+    Measured on 2 cores with updates of 512 samples: a second thread makes a Nature CNN half as fast again, and an
+    MLP of 256x256 slower, the more so the busier the machine.
 
     Args:
         config: a run's settings.
