@@ -12,8 +12,8 @@ from mario_agents.config import TrainConfig
 def set_threads(config: TrainConfig) -> None:
     """Use what the run asks for; else one thread, or up to eight for pictures.
 
-    Measured on 2 cores with updates of 512 samples: a second thread makes a Nature CNN half as fast again, and an
-    MLP of 256x256 slower, the more so the busier the machine.
+    Measured on 2 cores with updates of 512 samples: a second thread makes a Nature CNN half as fast again,
+    and an MLP of 256x256 slower, the more so the busier the machine.
 
     Args:
         config: a run's settings.
