@@ -10,6 +10,7 @@ from gymnasium import spaces
 from mario_agents import experiment
 from mario_agents.acting import load_agent
 from mario_agents.algorithms.registry import ALGORITHMS
+from mario_agents.checkpoints import read_checkpoint
 from mario_agents.configure import configure_run
 from mario_agents.env_ids import find_env
 from mario_agents.hyperparams import constructor_keys
@@ -52,3 +53,13 @@ def test_trains_resumes_and_acts(name: str, tmp_path: Path) -> None:
     actions = agent(lanes.reset(), np.ones(3, bool))
     assert isinstance(lanes.action_space, spaces.Box | spaces.Discrete)
     assert all(lanes.action_space.contains(action) for action in actions)
+
+
+def test_a_resumed_replay_is_filled_before_the_first_update(tmp_path: Path) -> None:
+    overrides = {key: SMALL[key] for key in ("batch_size", "learning_starts", "gradient_steps", "train_freq")}
+    config = configure_run("sac", "Pendulum-v1", steps=256, seed=1, lanes=2, overrides=overrides)
+    first, _ = read_checkpoint(experiment.train(config, tmp_path / "run").checkpoint)
+    second, _ = read_checkpoint(experiment.resume(tmp_path / "run", steps=192).checkpoint)
+    steps_per_update = 16 * 2
+    assert second.steps - first.steps == 192
+    assert second.counters["_n_updates"] - first.counters["_n_updates"] == (192 - 64) // steps_per_update

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from .conftest import Cli
 
@@ -67,6 +68,18 @@ def test_resume_goes_on_where_the_run_stopped(pole_run: Path, tmp_path: Path, cl
         0,
         1024,
     ]
+
+
+def test_schedules_span_the_whole_budget(pole_run: Path, tmp_path: Path, cli: Cli) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(pole_run, run)
+    shutil.rmtree(run / "tensorboard")
+    cli("resume", run, "--steps", 512)
+    logs = EventAccumulator(str(run / "tensorboard"))
+    logs.Reload()
+    (rate,) = [point for point in logs.Scalars("train/learning_rate") if point.step == 1024 + 512]
+    # lin_1e-3 at the update after 1,280 of 1,536 steps; the log of a rollout holds the update before it.
+    assert rate.value == pytest.approx(1e-3 * (1 - 1280 / 1536), rel=1e-4)
 
 
 def test_minutes_stop_a_run_and_resume_adds_some(tmp_path: Path, cli: Cli) -> None:
