@@ -123,7 +123,9 @@ def test_reading_across_a_page_takes_one_cycle_more(opcode: int) -> None:
 
 
 @pytest.mark.parametrize("opcode", sorted(BRANCHES), ids=lambda opcode: f"{opcode:02X}")
-@pytest.mark.parametrize(("start", "distance", "more"), [(0x0300, 0x10, 1), (0x03F0, 0x20, 2), (0x0300, 0x80, 2)])
+@pytest.mark.parametrize(
+    ("start", "distance", "more"), [(0x0300, 0x10, 1), (0x03F0, 0x20, 2), (0x0300, 0x80, 2)]
+)
 def test_a_branch_taken_takes_one_cycle_more_and_across_a_page_two(
     opcode: int, start: int, distance: int, more: int
 ) -> None:
@@ -161,11 +163,15 @@ def test_an_unofficial_pair_does_what_two_official_instructions_do(name: str, mo
         for cpu in (unofficial, official):
             cpu.a, cpu.x, cpu.y, cpu.p, cpu.pc = a, 0x10, 0x20, p, 0x0300
             cpu.write(address, value)
-            for at, byte in ((0x40, 0x80), (0x41, 0x04)) if mode == "(zp,x)" else ((0x40, 0x60), (0x41, 0x04)):
+            for at, byte in (
+                ((0x40, 0x80), (0x41, 0x04)) if mode == "(zp,x)" else ((0x40, 0x60), (0x41, 0x04))
+            ):
                 cpu.write(at, byte)
         for at, byte in enumerate((base + offset, *operand)):
             unofficial.write(0x0300 + at, byte)
-        for at, byte in enumerate((first, address & 0xFF, address >> 8, second, address & 0xFF, address >> 8)):
+        for at, byte in enumerate(
+            (first, address & 0xFF, address >> 8, second, address & 0xFF, address >> 8)
+        ):
             official.write(0x0300 + at, byte)
         assert unofficial.step() == cycles
         official.step()
