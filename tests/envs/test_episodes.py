@@ -121,7 +121,7 @@ def test_the_whole_game_goes_on_after_a_castle_and_ends_with_the_last(
     assert game.info["reward_terms"]["progress"] == 0
 
     last = make_player("1-4", task="game").reset()
-    last.walk(until=lambda info: info["x"] > 2_200)
+    last.walk(until=lambda info: info["x"] > 2_100)
     # The castle is told that it is the last one.
     last.poke(WORLD, 7)
     last.poke(STAGE, 3)

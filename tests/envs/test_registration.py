@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -22,9 +23,15 @@ STEP_INFOS = {
 
 
 @pytest.fixture
-def quiet_gym(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Import SB3 as where gym-super-mario-bros brought no ``gym``, which prints its end on import."""
+def check_for_sb3(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return SB3's checker."""
+    # As where gym-super-mario-bros brought no gym: its import prints that it has come to its end.
     monkeypatch.setitem(sys.modules, "gym", None)
+    checker = pytest.importorskip(
+        "stable_baselines3.common.env_checker", reason="mario-envs alone does not bring Stable-Baselines3"
+    )
+    check: Callable[..., None] = checker.check_env
+    return check
 
 
 def test_the_ids_are_those_that_were_promised() -> None:
@@ -53,11 +60,9 @@ def test_each_id_passes_gymnasiums_checker(env_id: str) -> None:
 
 
 @pytest.mark.parametrize("env_id", ALL_IDS)
-def test_each_id_passes_sb3s_checker(env_id: str, quiet_gym: None) -> None:
-    from stable_baselines3.common import env_checker
-
+def test_each_id_passes_sb3s_checker(env_id: str, check_for_sb3: Callable[..., None]) -> None:
     env = gymnasium.make(env_id)
-    env_checker.check_env(env, warn=True)
+    check_for_sb3(env, warn=True)
     env.close()
 
 
@@ -81,12 +86,12 @@ def test_render_modes_pass_gymnasiums_checker(kind: str) -> None:
     ],
     ids=str,
 )
-def test_each_built_in_passes_the_checkers(settings: dict[str, Any], for_sb3: bool, quiet_gym: None) -> None:
-    from stable_baselines3.common import env_checker
-
+def test_each_built_in_passes_the_checkers(
+    settings: dict[str, Any], for_sb3: bool, check_for_sb3: Callable[..., None]
+) -> None:
     env = gymnasium.make("MarioScore-1-1-ContinuousFrames-v0", **settings)
     check_env(env.unwrapped, skip_render_check=True)
-    env_checker.check_env(env, warn=for_sb3)
+    check_for_sb3(env, warn=for_sb3)
     env.close()
 
 

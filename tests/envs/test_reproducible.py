@@ -103,3 +103,13 @@ def test_a_saved_state_goes_on_as_it_went(env: gymnasium.Env[Any, Any], identica
     goes = [env.step(action) for action in actions]
     for one, other in zip(went, goes, strict=True):
         assert all(map(identical, one, other))
+
+
+def test_closing_twice_does_no_harm() -> None:
+    for env in (
+        gymnasium.make("MarioScore-1-1-DiscreteFrames-v0"),
+        gymnasium.make_vec("MarioScore-1-1-DiscreteFrames-v0", num_envs=2),
+    ):
+        env.reset(seed=0)
+        env.close()
+        env.close()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 class Button(IntFlag):
     """One bit per button, in the order in which the controller shifts them out.
 
-    >>> Button.A | Button.RIGHT
-    <Button.RIGHT|A: 129>
+    >>> int(Button.A | Button.RIGHT)
+    129
     """
 
     A = 1
