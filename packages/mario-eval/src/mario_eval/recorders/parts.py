@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from mario_eval.files import replaced_whole
 from mario_eval.schema import SCHEMA_VERSION, TABLE_KEY, VERSION_KEY
 
+#: Rows that a column's buffer holds at first.
+_FIRST_ROWS = 64
+
 #: One column of a few rows: values ``[rows]`` or ``[rows, n]``, and which rows have one (None: all of them).
 Column = tuple[NDArray[Any], NDArray[np.bool_] | None]
 
@@ -27,19 +30,29 @@ class PartWriter:
     Args:
         folder: the table's folder; made when there is something to write.
         table: the table's name, kept in each part.
+
+    Attributes:
+        rows: how many wait to be written.
+        flushed_at: when :meth:`flush` was last called, by the monotonic clock.
     """
 
     def __init__(self, folder: Path, table: str) -> None:
         self._folder = folder
         self._metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), TABLE_KEY: table.encode()}
-        self._blocks: list[tuple[int, Mapping[str, Column]]] = []
+        self._columns: dict[str, _Buffer] = {}
         self._parts = 0
         self.rows = 0
         self.flushed_at = time.monotonic()
 
     def append(self, rows: int, columns: Mapping[str, Column]) -> None:
-        """Add rows; the arrays must not change afterwards. A column may be missing from some blocks."""
-        self._blocks.append((rows, columns))
+        """Copy some rows. A column may be missing from some of them, and may come later."""
+        if not rows:
+            return
+        for name, (values, mask) in columns.items():
+            buffer = self._columns.get(name)
+            if buffer is None:
+                buffer = self._columns[name] = _Buffer(values)
+            buffer.write(self.rows, values, mask)
         self.rows += rows
 
     def flush(self) -> None:
@@ -48,24 +61,50 @@ class PartWriter:
         if not self.rows:
             return
         self._folder.mkdir(exist_ok=True)
-        names = dict.fromkeys(name for _, columns in self._blocks for name in columns)
-        table = pa.table({name: self._gather(name) for name in names}).replace_schema_metadata(self._metadata)
+        arrays = {name: buffer.take(self.rows) for name, buffer in self._columns.items()}
+        table = pa.table(arrays).replace_schema_metadata(self._metadata)
         with replaced_whole(self._folder / f"part-{self._parts:06d}.parquet") as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         self._parts += 1
-        self._blocks, self.rows = [], 0
+        self.rows = 0
 
-    def _gather(self, name: str) -> Any:
-        present = [columns[name][0] for _, columns in self._blocks if name in columns]
-        like = present[0]
-        values, valid = [], []
-        for rows, columns in self._blocks:
-            array, mask = columns.get(
-                name, (np.zeros((rows, *like.shape[1:]), like.dtype), np.zeros(rows, bool))
+
+class _Buffer:
+    """The waiting rows of one column; it grows, and takes a wider type when one comes.
+
+    Args:
+        values: the first values, for their type and shape.
+    """
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._values = np.zeros((_FIRST_ROWS, *values.shape[1:]), _kept_type(values.dtype))
+        self._valid = np.zeros(_FIRST_ROWS, bool)
+
+    def write(self, start: int, values: NDArray[Any], mask: NDArray[np.bool_] | None) -> None:
+        end = start + len(values)
+        if end > len(self._values):
+            more = max(end, 2 * len(self._values)) - len(self._values)
+            self._values = np.concatenate(
+                [self._values, np.zeros_like(self._values, shape=(more, *values.shape[1:]))]
             )
-            values.append(array)
-            valid.append(np.ones(rows, bool) if mask is None else mask)
-        return arrow_array(np.concatenate(values), np.concatenate(valid))
+            self._valid = np.concatenate([self._valid, np.zeros(more, bool)])
+        if values.dtype != self._values.dtype:
+            wider = np.result_type(_kept_type(values.dtype), self._values.dtype)
+            if wider != self._values.dtype:
+                self._values = self._values.astype(wider)
+        self._values[start:end] = values
+        self._valid[start:end] = True if mask is None else mask
+
+    def take(self, rows: int) -> Any:
+        """Return the first rows as an Arrow column, and forget them."""
+        array = arrow_array(self._values[:rows], self._valid[:rows])
+        self._valid[:rows] = False
+        return array
+
+
+def _kept_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Texts are kept as objects: NumPy's own texts have a length, and the next may be longer."""
+    return np.dtype(object) if dtype.kind in "US" else dtype
 
 
 def arrow_array(values: NDArray[Any], valid: NDArray[np.bool_]) -> Any:

@@ -61,6 +61,7 @@ class Recorder:
         self._return = np.zeros(lanes)
         self._terms: dict[str, NDArray[np.float64]] = {}
         self._began = np.zeros(lanes)
+        self._one_frame = np.ones(lanes, np.int64)
 
     def begin(self, lanes: NDArray[np.intp], episodes: Sequence[int], seeds: Sequence[int | None]) -> None:
         """Start recording a new episode in each of the given lanes."""
@@ -100,12 +101,13 @@ class Recorder:
         if self._folder is not None:
             self._record(active, actions, rewards, frames, terms, infos)
         self._steps += active
-        self._frames += np.where(active, frames, 0)
-        self._return += np.where(active, rewards, 0.0)
+        np.add(self._frames, frames, out=self._frames, where=active)
+        np.add(self._return, rewards, out=self._return, where=active)
         for name, (values, mask) in terms.items():
             counted = active if mask is None else active & mask
-            sums = self._terms.setdefault(name, np.zeros(len(active)))
-            sums += np.where(counted, values, 0.0)
+            if name not in self._terms:
+                self._terms[name] = np.zeros(len(active))
+            np.add(self._terms[name], values, out=self._terms[name], where=counted)
 
         finished = np.flatnonzero((terminated | truncated) & active)
         rows = [self._episode_row(int(lane), terminated, truncated, infos) for lane in finished]
@@ -132,28 +134,27 @@ class Recorder:
             "episode": (self._episode, None),
             "step": (self._steps, None),
             "action": (action_rows(self._action_space, self._batched, actions), None),
-            "reward": (np.asarray(rewards, np.float64), None),
-            "frames": (frames.astype(np.int32), None),
+            "reward": (np.asarray(rewards), None),
+            "frames": (frames, None),
         }
         columns |= {TERM_PREFIX + name: column for name, column in terms.items()}
         for name in self._step_infos:
             found = _info(infos, name)
             if found is not None:
                 columns[name] = found
-        # Indexing with the mask also copies, and environments may reuse their arrays.
-        kept = {
-            name: (values[active], None if mask is None else mask[active])
-            for name, (values, mask) in columns.items()
-        }
-        self._folder.steps.append(int(active.sum()), kept)
+        if not active.all():
+            columns = {
+                name: (values[active], None if mask is None else mask[active])
+                for name, (values, mask) in columns.items()
+            }
+        self._folder.steps.append(int(active.sum()), columns)
 
     def _frames_of(self, infos: Mapping[str, Any]) -> NDArray[np.int64]:
-        ones = np.ones(len(self._active), np.int64)
         found = _info(infos, "frames")
         if found is None:
-            return ones
+            return self._one_frame
         values, mask = found
-        return values.astype(np.int64) if mask is None else np.where(mask, values, ones)
+        return values.astype(np.int64) if mask is None else np.where(mask, values, self._one_frame)
 
     def _episode_row(
         self, lane: int, terminated: NDArray[np.bool_], truncated: NDArray[np.bool_], infos: Mapping[str, Any]
@@ -180,7 +181,7 @@ def _info(infos: Mapping[str, Any], name: str) -> Column | None:
     if not isinstance(values, np.ndarray):
         return None
     mask = infos.get(f"_{name}")
-    return values, None if mask is None or mask.all() else mask
+    return values, mask
 
 
 def _terms_of(infos: Mapping[str, Any]) -> dict[str, Column]:

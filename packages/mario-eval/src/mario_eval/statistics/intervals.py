@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 #: Values that one bootstrap batch may draw, to bound its memory (8 bytes each).
-_BATCH_VALUES = 4_000_000
+_BATCH_VALUES = 1_000_000
+
+#: Values that a whole bootstrap may draw, to bound its time. Beyond it fewer samples are drawn, 200 at least: with
+#: so many values the interval is narrow, and so is the error that fewer samples make of its ends.
+_MOST_VALUES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,14 @@ def bootstrap(
     Args:
         strata: float ``[n_i]`` each, none empty.
         statistic: takes a list of ``[..., n_i]`` arrays and reduces their last axes to ``[...]``.
-        resamples: number of bootstrap samples.
+        resamples: number of bootstrap samples; fewer, but 200 at least, beyond 2,000 values.
         seed: of the resampling, so that a report of the same data shows the same numbers.
     """
     value = float(statistic(strata))
     if all(len(stratum) < 2 or np.ptp(stratum) == 0 for stratum in strata):
         return Estimate(value, value, value)
     size = sum(len(stratum) for stratum in strata)
+    resamples = min(resamples, max(200, _MOST_VALUES // size))
     interval = stats.bootstrap(
         [np.concatenate([stratum, stratum]) if len(stratum) == 1 else stratum for stratum in strata],
         lambda *samples, axis=-1: statistic(list(samples)),
