@@ -12,8 +12,8 @@ from scipy import stats
 #: Values that one bootstrap batch may draw, to bound its memory (8 bytes each).
 _BATCH_VALUES = 1_000_000
 
-#: Values that a whole bootstrap may draw, to bound its time. Beyond it fewer samples are drawn, 200 at least: with
-#: so many values the interval is narrow, and so is the error that fewer samples make of its ends.
+#: Values that a whole bootstrap may draw, to bound its time. Beyond it fewer samples are drawn, 200 at least:
+#: with so many values the interval is narrow, and so is the error that fewer samples make of its ends.
 _MOST_VALUES = 4_000_000
 
 
