@@ -46,9 +46,9 @@ _FIRST_LIFT, _FIRST_SMALL_LIFT, _LAST_LIFT = 0x24, 0x2B, 0x2C
 _CASTLE = 3
 
 
-def grid(ram: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the grid of every lane: uint8 ``[lanes, 2048]`` → uint8 ``[lanes, 7, 13, 16]`` of 0 and 1."""
-    planes = np.zeros((len(ram), len(CHANNELS), ROWS, COLUMNS), np.uint8)
+def grid(ram: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return the grid of every lane: uint8 ``[lanes, 2048]`` → int8 ``[lanes, 7, 13, 16]`` of 0 and 1."""
+    planes = np.zeros((len(ram), len(CHANNELS), ROWS, COLUMNS), np.int8)
     left = at.SCREEN_X_PAGE.read(ram) * 256 + at.SCREEN_X_PIXEL.read(ram)
     _draw_level(planes, ram, left)
     _draw_enemies(planes, ram, left)
@@ -57,7 +57,7 @@ def grid(ram: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return planes
 
 
-def _draw_level(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+def _draw_level(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
     """RAM holds two pages of 13 × 16 tiles, even and odd; the screen lies across them."""
     column = left[:, None] // TILE + np.arange(COLUMNS)
     page, within = column // COLUMNS % 2, column % COLUMNS
@@ -67,7 +67,7 @@ def _draw_level(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray
     planes[:, ITEMS] = _IS_ITEM[tiles]
 
 
-def _draw_enemies(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+def _draw_enemies(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
     there = (at.ENEMY_ACTIVE.read(ram) != 0) & (at.ENEMY_Y_PAGE.read(ram) == 1)
     kind = at.ENEMY_TYPE.read(ram)
     x = at.ENEMY_X_PAGE.read(ram) * 256 + at.ENEMY_X_PIXEL.read(ram)
@@ -99,7 +99,7 @@ def _draw_enemies(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArr
             _put(planes, FIRE_BARS, left, ball_x, ball_y, bar & (ball < balls))
 
 
-def _draw_projectiles(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+def _draw_projectiles(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
     for state, page, pixel, height, thrown in (
         (at.FIREBALL_STATE, at.FIREBALL_X_PAGE, at.FIREBALL_X_PIXEL, at.FIREBALL_Y_PIXEL, 0x01),
         (at.MISC_STATE, at.MISC_X_PAGE, at.MISC_X_PIXEL, at.MISC_Y_PIXEL, 0x80),
@@ -109,7 +109,7 @@ def _draw_projectiles(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: N
         _put(planes, PROJECTILES, left, x, height.read(ram) + 4, flying)
 
 
-def _draw_mario(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+def _draw_mario(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
     """Draw Mario; y is the top of two tiles, the upper of which is empty while he is small."""
     on_screen = at.Y_PAGE.read(ram)[:, None] == 1
     x = (at.X_PAGE.read(ram) * 256 + at.X_PIXEL.read(ram))[:, None] + TILE // 2
@@ -120,7 +120,7 @@ def _draw_mario(planes: NDArray[np.uint8], ram: NDArray[np.uint8], left: NDArray
 
 
 def _put(
-    planes: NDArray[np.uint8],
+    planes: NDArray[np.int8],
     channel: int,
     left: NDArray[np.int64],
     x: NDArray[np.int64],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -24,7 +24,7 @@ _LOW, _HIGH = -2.0, 4.0
 class Tiles(Observation):
     """The last ``count`` steps' grids (channels in :mod:`mario_envs.game.grid`) and a vector.
 
-    A Dict space. "tiles" is uint8 ``[count * 7, 13, 16]`` of 0 and 1, oldest step first. "vector" is float32
+    A Dict space. "tiles" is int8 ``[count * 7, 13, 16]`` of 0 and 1, oldest step first. "vector" is float32
     ``[14]``, clipped to (-2, 4): x speed (1 is running), y speed (1 is 4 px a frame, downwards), whether on
     the ground, power-up (0, ½, 1), Mario's place within his tile (x, then y), the screen's left edge within
     its tile, the clock (1 is 400), and the six remaining holds in seconds: without them a policy with
@@ -34,6 +34,7 @@ class Tiles(Observation):
         count: steps kept.
     """
 
+    memory_dtype: ClassVar[type[np.generic]] = np.int8
     count: int = 4
 
     def __post_init__(self) -> None:
@@ -48,7 +49,7 @@ class Tiles(Observation):
     @cached_property
     def space(self) -> spaces.Dict:
         """Dict of "tiles" and "vector"; see the class."""
-        tiles = spaces.Box(0, 1, (self.count * len(CHANNELS), ROWS, COLUMNS), np.uint8)
+        tiles = spaces.MultiBinary((self.count * len(CHANNELS), ROWS, COLUMNS))
         return spaces.Dict({"tiles": tiles, "vector": spaces.Box(_LOW, _HIGH, (_NUMBERS,), np.float32)})
 
     def observe(self, view: View) -> dict[str, NDArray[Any]]:
