@@ -203,7 +203,7 @@ def test_the_video_has_every_frame_and_the_buttons(finder, tmp_path):
     assert width == 256
     assert height > 96  # the strip is below the doubled picture
     # A is lit in the first half of a step and not in the second.
-    cell = slice(4 * (width // 6) + 6, 5 * (width // 6) - 6)
+    cell = slice(4 * (width // 6) + 12, 5 * (width // 6) - 12)
     lit = [picture[98 : height - 4, cell, 0].mean() for picture in pictures]
     assert lit[0] > lit[2] + 20
 

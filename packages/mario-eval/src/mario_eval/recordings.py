@@ -50,7 +50,8 @@ class Recording:
         """A short name for tables and legends."""
         policy = self.manifest.get("policy")
         known = policy.get("name") if isinstance(policy, dict) else None
-        return f"{self.path.name}: {known}" if known else self.path.name
+        # A policy that is named by its path is known by the path's end.
+        return f"{self.path.name}: {Path(str(known)).name}" if known else self.path.name
 
     @property
     def has_steps(self) -> bool:

@@ -21,9 +21,9 @@ from mario_eval.report.stage_map import AreaMap, png
 from mario_eval.report.video import VideoWriter
 from mario_eval.statistics.hand import BUTTONS
 
-#: The longest video, in pictures: 90 s at 60 a second. Of a longer episode the end is shown, where it is
+#: The longest video, in pictures: a minute at 60 a second. Of a longer episode the end is shown, where it is
 #: decided.
-MAX_PICTURES = 5400
+MAX_PICTURES = 3600
 
 _INDEX = "media.json"
 

@@ -184,9 +184,10 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
 
 def _events(events: Counter[ScoreEvent]) -> list[tuple[str, str, str]]:
     """Return points, place and count of the events that brought most points."""
+    several = len({event.area for event in events}) > 1
     richest = sorted(events.items(), key=lambda item: -item[0].points * item[1])[:_EVENTS]
     return [
-        (f"{event.points:,}", f"area {event.area}, {event.span}" if event.area else event.span, f"{count:,}")
+        (f"{event.points:,}", f"area {event.area}, {event.span}" if several else event.span, f"{count:,}")
         for event, count in richest
     ]
 

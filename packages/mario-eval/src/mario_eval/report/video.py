@@ -50,21 +50,22 @@ class VideoWriter:
             down: which of :data:`BUTTONS` are down, drawn as a strip below; given for all pictures of a video
                 or for none.
         """
-        scale = 2 if min(picture.shape[:2]) < _SMALL else 1
-        canvas = picture.repeat(scale, axis=0).repeat(scale, axis=1)
+        canvas = picture
         if down is not None:
             canvas = np.concatenate([canvas, button_strip(canvas.shape[1], BUTTONS, down)])
-        # H.264 with 4:2:0 colour needs even sides.
-        canvas = canvas[: canvas.shape[0] // 2 * 2, : canvas.shape[1] // 2 * 2]
+        # H.264 with 4:2:0 colour needs even sides, and small pictures would lose their colours in it.
+        scale = 2 if min(picture.shape[:2]) < _SMALL else 1
+        height, width = (side * scale // 2 * 2 for side in canvas.shape[:2])
         if self._container is None:
             options = {"movflags": "faststart"}
             self._container = av.open(str(self._path), "w", format="mp4", options=options)
             self._stream = self._container.add_stream("libx264", rate=self._fps)
-            self._stream.height, self._stream.width = canvas.shape[:2]
+            self._stream.height, self._stream.width = height, width
             self._stream.pix_fmt = "yuv420p"
             self._stream.options = {"crf": "26", "preset": "veryfast"}
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="rgb24")
-        self._container.mux(self._stream.encode(frame))
+        scaled = frame.reformat(width=width, height=height, format="yuv420p", interpolation="POINT")
+        self._container.mux(self._stream.encode(scaled))
 
     def close(self) -> None:
         """Finish the file; there is none if no picture was added."""
