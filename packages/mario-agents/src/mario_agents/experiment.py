@@ -34,7 +34,7 @@ from mario_agents.recording import RecordEpisodes
 from mario_agents.refilling import RefillReplay
 from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import TimeBudget
-from mario_agents.stopping import StopTraining
+from mario_agents.stopping import StopTraining, UpdateCutShort
 from mario_agents.threads import set_threads
 
 
@@ -202,11 +202,15 @@ class _Training:
         ]
         if self.info is not None and isinstance(self.model, OffPolicyAlgorithm):
             callbacks.append(RefillReplay())
+        callback = CallbackList(callbacks)
         self._write_manifest(ended=None, stopped_by=None)
         self.time_budget.start()
         try:
             with stop:
-                self.model.learn(steps, CallbackList(callbacks), reset_num_timesteps=self.info is None)
+                try:
+                    self.model.learn(steps, callback, reset_num_timesteps=self.info is None)
+                except UpdateCutShort:
+                    callback.on_training_end()
                 seconds = self.time_budget.elapsed
                 checkpoint = self.save()
         except BaseException:

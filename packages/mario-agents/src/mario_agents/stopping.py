@@ -7,12 +7,21 @@ import sys
 from types import FrameType, TracebackType
 
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from torch.utils.hooks import RemovableHandle
 
 from mario_agents.schedules import TimeBudget
 
 
+class UpdateCutShort(Exception):  # noqa: N818 -- not an error: someone asked for it
+    """Leaves an on-policy update between two minibatches."""
+
+
 class StopTraining(BaseCallback):
     """Ends training after the step in which the minutes ran out or SIGINT or SIGTERM came.
+
+    An on-policy update can take minutes on pictures. It is left after its current minibatch by
+    :class:`UpdateCutShort`, which comes out of ``learn``; the agent is whole then and can be saved.
 
     Used as a context manager, it takes the two signals over; a second one acts as it always does, for a user
     who will not wait for the checkpoint.
@@ -29,6 +38,7 @@ class StopTraining(BaseCallback):
         self.reason = "steps"
         self._time_budget = time_budget
         self._signal: signal.Signals | None = None
+        self._hook: RemovableHandle | None = None
         self._previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def __enter__(self) -> StopTraining:
@@ -51,6 +61,18 @@ class StopTraining(BaseCallback):
         print(
             f"\n{self._signal.name}: saving after this step; again to leave without saving", file=sys.stderr
         )
+
+    def _on_training_start(self) -> None:
+        if isinstance(self.model, OnPolicyAlgorithm):
+            self._hook = self.model.policy.optimizer.register_step_post_hook(self._after_minibatch)
+
+    def _on_training_end(self) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+
+    def _after_minibatch(self, *_: object) -> None:
+        if not self._on_step():
+            raise UpdateCutShort
 
     def _on_step(self) -> bool:
         if self._signal is not None:
