@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mario_eval import RecordingError, evaluate, write_report
 from mario_eval.recorders import RecordingFolder
+from mario_eval.recorders.parts import PartWriter
 from mario_eval.recordings import Recording
 
 SLOW_RUN = """
@@ -97,6 +101,51 @@ def test_an_interrupted_evaluation_says_so(tmp_path):
     recording = Recording(tmp_path / "cut")
     assert recording.manifest["end"] == "interrupted"
     assert recording.episodes.num_rows == 3
+
+
+columns = st.dictionaries(
+    st.sampled_from("abcd"), st.sampled_from(["int", "float", "text", "list", "masked"])
+)
+MADE = {
+    "int": lambda rows: (np.arange(rows), None),
+    "float": lambda rows: (np.arange(rows) + 0.5, None),
+    "text": lambda rows: (np.array([f"{'x' * row}" for row in range(rows)]), None),
+    "list": lambda rows: (np.arange(3 * rows).reshape(rows, 3), None),
+    "masked": lambda rows: (np.arange(rows), np.arange(rows) % 2 == 0),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kinds=columns,
+    blocks=st.lists(st.tuples(st.integers(1, 90), st.sets(st.sampled_from("abcd")), st.booleans())),
+)
+def test_every_value_that_was_written_is_read_back_and_every_gap_is_null(tmp_path_factory, kinds, blocks):
+    """Columns come and go between blocks and between parts, and buffers grow, in any order."""
+    writer = PartWriter(tmp_path_factory.mktemp("parts") / "table", "steps")
+    expected = []
+    for rows, present, flush in blocks:
+        block = {name: MADE[kind](rows) for name, kind in kinds.items() if name in present}
+        block["row"] = (np.arange(rows), None)
+        writer.append(rows, block)
+        expected += [
+            {
+                name: None if mask is not None and not mask[row] else values[row].tolist()
+                for name, (values, mask) in block.items()
+            }
+            for row in range(rows)
+        ]
+        if flush:
+            writer.flush()
+    writer.flush()
+
+    found = []
+    for file in sorted(writer.folder.glob("part-*.parquet")) if writer.folder.exists() else []:
+        found += pq.read_table(file).to_pylist()
+    assert len(found) == len(expected)
+    for ours, theirs in zip(expected, found, strict=True):
+        for name in {*ours, *theirs}:
+            assert theirs.get(name) == ours.get(name)
 
 
 def part(folder, table="episodes"):

@@ -32,12 +32,13 @@ class PartWriter:
         table: the table's name, kept in each part.
 
     Attributes:
+        folder: the table's folder.
         rows: how many wait to be written.
         flushed_at: when :meth:`flush` was last called, by the monotonic clock.
     """
 
     def __init__(self, folder: Path, table: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), TABLE_KEY: table.encode()}
         self._columns: dict[str, _Buffer] = {}
         self._parts = 0
@@ -60,10 +61,10 @@ class PartWriter:
         self.flushed_at = time.monotonic()
         if not self.rows:
             return
-        self._folder.mkdir(exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         arrays = {name: buffer.take(self.rows) for name, buffer in self._columns.items()}
         table = pa.table(arrays).replace_schema_metadata(self._metadata)
-        with replaced_whole(self._folder / f"part-{self._parts:06d}.parquet") as temporary:
+        with replaced_whole(self.folder / f"part-{self._parts:06d}.parquet") as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         self._parts += 1
         self.rows = 0
@@ -82,12 +83,7 @@ class _Buffer:
 
     def write(self, start: int, values: NDArray[Any], mask: NDArray[np.bool_] | None) -> None:
         end = start + len(values)
-        if end > len(self._values):
-            more = max(end, 2 * len(self._values)) - len(self._values)
-            self._values = np.concatenate(
-                [self._values, np.zeros_like(self._values, shape=(more, *values.shape[1:]))]
-            )
-            self._valid = np.concatenate([self._valid, np.zeros(more, bool)])
+        self._grow_to(end)
         if values.dtype != self._values.dtype:
             wider = np.result_type(_kept_type(values.dtype), self._values.dtype)
             if wider != self._values.dtype:
@@ -97,9 +93,18 @@ class _Buffer:
 
     def take(self, rows: int) -> Any:
         """Return the first rows as an Arrow column, and forget them."""
+        self._grow_to(rows)  # rows without this column may have come last
         array = arrow_array(self._values[:rows], self._valid[:rows])
         self._valid[:rows] = False
         return array
+
+    def _grow_to(self, rows: int) -> None:
+        have = len(self._values)
+        if rows > have:
+            more = max(rows, 2 * have) - have
+            shape = (more, *self._values.shape[1:])
+            self._values = np.concatenate([self._values, np.zeros(shape, self._values.dtype)])
+            self._valid = np.concatenate([self._valid, np.zeros(more, bool)])
 
 
 def _kept_type(dtype: np.dtype[Any]) -> np.dtype[Any]:

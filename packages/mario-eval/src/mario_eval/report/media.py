@@ -108,6 +108,11 @@ def media_of(recording: Recording) -> Media:
                 videos.append(_film(recording, env, title, row, areas))
             except EvaluationError as error:
                 notes.append(f"{title}: no video: {error}.")
+            except OSError:
+                raise
+            except Exception as error:  # an environment may fail in any way; the rest of the page must not
+                why = " ".join(str(error).split())
+                notes.append(f"{title}: no video: the environment failed: {type(error).__name__}: {why}")
         maps = [_keep_map(recording.path, area, areas[area]) for area in sorted(areas)]
         media = Media(videos, maps, notes)
         _keep(recording.path, media)

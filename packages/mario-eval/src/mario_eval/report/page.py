@@ -142,7 +142,7 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
     curves = learning_curves([(subject.name, training)]) if training is not None else []
     retained = []
     if training is not None:
-        shares = ((measure, retention(training, measure)) for measure in CURVES)
+        shares = ((measure, retention(training, measure)) for measure in CURVES if measure != "steps")
         retained = [(wording.label(m), wording.percent(share)) for m, share in shares if share is not None]
     notes = list(subject.problems)
     if recording is None:
