@@ -34,10 +34,10 @@ class TwoConsoles:
 
     def __init__(self, rom: Path, ours: NativeEmulator) -> None:
         self.ours, self.cynes = ours, cynes.NES(str(rom))
-        # cynes 0.1.2 leaves one flag of its state uninitialised; where memory happened to be 0 there, its
-        # first frame is another one long and everything after is shifted. Give it one value for all runs.
+        # cynes 0.1.2 leaves one flag of its state uninitialised; where memory happened not to be 0 there, its
+        # first step returns before anything has run. Give it one value for all runs.
         state = self.cynes.save()
-        state[_UNINITIALISED_FLAG] = 1
+        state[_UNINITIALISED_FLAG] = 0
         self.cynes.load(state)
         self.lane = np.zeros(1, np.intp)
         self.cynes_picture = np.zeros((240, 256, 3), np.uint8)
@@ -63,7 +63,7 @@ class TwoConsoles:
         return out
 
     def enter(self, world: int, stage: int) -> None:
-        """Start a stage from power-on: Start pressed every other frame, the stage's numbers written between."""
+        """Start a stage from power-on: press Start every other frame and write the numbers in between."""
         area = stage + 1 if stage >= 2 and world in (1, 2, 4, 7) else stage
         for frame in range(600):
             self.frame(Button.START if frame % 2 else Button(0))

@@ -10,12 +10,18 @@ namespace nes {
 
 static_assert(std::has_unique_object_representations_v<ConsoleState>, "a saved state must have no gaps");
 
-/// Within a CPU cycle of three dots, the one that a register access sees. Found by comparing with a
-/// cycle-accurate emulator; consoles differ in this alignment from one power-on to the next.
+/// Within a CPU cycle of three dots, the one that a register access sees.
 constexpr int32_t kAccessDot = 2;
-
-/// Makes CPU cycles begin at multiples of three dots since power-on.
-constexpr uint64_t kPowerOnDots = 3 - kFirstLine % 3;
+/// Dots by which the PPU is ahead when the CPU starts. Consoles differ in it from one power-on to the next; this
+/// is that of the cycle-accurate emulator that the tests compare with.
+constexpr int32_t kAlignment = 2;
+/// Where in the picture the first instruction begins: its top, seven cycles of reset, and the alignment.
+constexpr int32_t kPowerOnTime = kFirstLine + 7 * kDotsPerCycle + kAlignment;
+/// Makes CPU cycles begin at multiples of three dots, the first instruction in an odd one: sprite DMA tells
+/// odd from even, and which comes first also differs between power-ons.
+constexpr uint64_t kPowerOnDots =
+    2 * kDotsPerCycle - kPowerOnTime % kDotsPerCycle + (kPowerOnTime / kDotsPerCycle % 2 ? 0 : kDotsPerCycle);
+static_assert((kPowerOnDots + kPowerOnTime) % kDotsPerCycle == 0);
 
 /// What a console's CPU sees: RAM, registers, ROM.
 struct ConsoleBus {
@@ -99,7 +105,7 @@ void Machine::power_on() {
     // NESdev wiki, "CPU power up state", "PPU power up state". The clock starts at the top of the picture,
     // and reset takes 7 cycles before the first instruction.
     state_ = ConsoleState{};
-    state_.now = kFirstLine + 7 * kDotsPerCycle;
+    state_.now = kPowerOnTime;
     state_.ppu.position = kFirstLine;
     state_.dots = kPowerOnDots;
     state_.cpu.sp = 0xFD;

@@ -25,7 +25,7 @@ struct PpuState {
     uint16_t v = 0, t = 0;
     uint8_t fine_x = 0, second_write = 0;
     uint8_t control = 0, mask = 0;
-    uint8_t status = 0;  ///< vertical blank, sprite 0 hit, sprite overflow: bits 7, 6, 5
+    uint8_t status = 0xA0;  ///< vertical blank, sprite 0 hit, overflow: bits 7, 6, 5; two are set at power-on
     uint8_t sprite_address = 0;
     uint8_t read_buffer = 0;
     uint8_t bus = 0;            ///< the value last moved over the CPU-PPU bus
