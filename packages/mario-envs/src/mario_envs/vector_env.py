@@ -205,7 +205,9 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 self._restart(lanes, rows, step.infos, infos)
             else:
                 _merge(infos, step.infos, rows, len(lanes))
-        for row in np.setdiff1d(np.arange(len(lanes)), rows):
+        begin = np.ones(len(lanes), bool)
+        begin[rows] = False
+        for row in np.flatnonzero(begin):
             _merge(infos, self._begin(int(lanes[row])), np.array([row]), len(lanes))
         return rewards, terminated, truncated, infos
 

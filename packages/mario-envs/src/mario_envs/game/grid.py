@@ -33,15 +33,15 @@ _IS_ITEM[[0xC2, 0xC3, 0xC5]] = 1
 _IS_LEVEL = 1 - _IS_ITEM
 _IS_LEVEL[[0x00, 0x5F, 0x60]] = 0
 
-# Enemy identifiers.
-_POWER_UP = 0x2E
-_BOWSER = 0x2D
-_SPRING = 0x32
-_IS_PROJECTILE = np.zeros(256, bool)
-_IS_PROJECTILE[[0x08, 0x15, 0x33]] = True  # bullets and Bowser's flames
-_LAST_WALKER = 0x14
+# Enemy identifiers, and the channel of those that fill one tile.
 _FIRST_FIRE_BAR, _LONG_FIRE_BAR = 0x1B, 0x1F
 _FIRST_LIFT, _FIRST_SMALL_LIFT, _LAST_LIFT = 0x24, 0x2B, 0x2C
+_CHANNEL_OF_ENEMY = np.full(256, -1)
+_CHANNEL_OF_ENEMY[:0x15] = ENEMIES
+_CHANNEL_OF_ENEMY[0x2D] = ENEMIES  # Bowser
+_CHANNEL_OF_ENEMY[[0x08, 0x15, 0x33]] = PROJECTILES  # bullets and Bowser's flames
+_CHANNEL_OF_ENEMY[0x2E] = ITEMS  # a power-up
+_CHANNEL_OF_ENEMY[0x32] = PLATFORMS  # a spring
 
 _CASTLE = 3
 
@@ -74,13 +74,8 @@ def _draw_enemies(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArra
     y = at.ENEMY_Y_PIXEL.read(ram)
 
     # An enemy's feet are 24 px below its y; its middle lies in the tile it stands in.
-    middle_x, middle_y = x + TILE // 2, y + TILE
-    projectile = _IS_PROJECTILE[kind]
-    walker = ((kind <= _LAST_WALKER) & ~projectile) | (kind == _BOWSER)
-    _put(planes, ENEMIES, left, middle_x, middle_y, there & walker)
-    _put(planes, PROJECTILES, left, middle_x, middle_y, there & projectile)
-    _put(planes, ITEMS, left, middle_x, middle_y, there & (kind == _POWER_UP))
-    _put(planes, PLATFORMS, left, middle_x, middle_y, there & (kind == _SPRING))
+    channel = _CHANNEL_OF_ENEMY[kind]
+    _put(planes, channel, left, x + TILE // 2, y + TILE, there & (channel >= 0))
 
     lift = there & (kind >= _FIRST_LIFT) & (kind <= _LAST_LIFT)
     if lift.any():
@@ -100,36 +95,39 @@ def _draw_enemies(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArra
 
 
 def _draw_projectiles(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
-    for state, page, pixel, height, thrown in (
+    kinds = (
         (at.FIREBALL_STATE, at.FIREBALL_X_PAGE, at.FIREBALL_X_PIXEL, at.FIREBALL_Y_PIXEL, 0x01),
         (at.MISC_STATE, at.MISC_X_PAGE, at.MISC_X_PIXEL, at.MISC_Y_PIXEL, 0x80),
-    ):
+    )
+    for state, page, pixel, height, thrown in kinds:
         flying = state.read(ram) >= thrown
-        x = page.read(ram) * 256 + pixel.read(ram) + 4
-        _put(planes, PROJECTILES, left, x, height.read(ram) + 4, flying)
+        if flying.any():
+            x = page.read(ram) * 256 + pixel.read(ram) + 4
+            _put(planes, PROJECTILES, left, x, height.read(ram) + 4, flying)
 
 
 def _draw_mario(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
     """Draw Mario; y is the top of two tiles, the upper of which is empty while he is small."""
-    on_screen = at.Y_PAGE.read(ram)[:, None] == 1
-    x = (at.X_PAGE.read(ram) * 256 + at.X_PIXEL.read(ram))[:, None] + TILE // 2
-    y = at.Y_ON_SCREEN.read(ram)[:, None] + TILE // 2
-    big = at.POWER_UP.read(ram)[:, None] != 0
-    _put(planes, MARIO, left, x, y + TILE, on_screen)
-    _put(planes, MARIO, left, x, y, on_screen & big)
+    on_screen = at.Y_PAGE.read(ram) == 1
+    big = at.POWER_UP.read(ram) != 0
+    x = at.X_PAGE.read(ram) * 256 + at.X_PIXEL.read(ram) + TILE // 2
+    y = at.Y_ON_SCREEN.read(ram) + TILE // 2
+    tiles = np.column_stack((x, x)), np.column_stack((y + TILE, y))
+    _put(planes, MARIO, left, *tiles, np.column_stack((on_screen, on_screen & big)))
 
 
 def _put(
     planes: NDArray[np.int8],
-    channel: int,
+    channel: int | NDArray[np.int64],
     left: NDArray[np.int64],
     x: NDArray[np.int64],
     y: NDArray[np.int64],
     which: NDArray[np.bool_],
 ) -> None:
-    """Mark the tiles of some points, ``[lanes, things]``: ``x`` in the area, ``y`` on the screen, px."""
+    """Mark the tiles of some points: ``x`` in the area, ``y`` on the screen, px, all ``[lanes, things]``."""
     column = x // TILE - left[:, None] // TILE
     row = (y - _TOP) // TILE
     inside = which & (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
-    lane, _ = np.nonzero(inside)
-    planes[lane, channel, row[inside], column[inside]] = 1
+    lane, thing = np.nonzero(inside)
+    channels = channel if isinstance(channel, int) else channel[lane, thing]
+    planes[lane, channels, row[lane, thing], column[lane, thing]] = 1

@@ -7,6 +7,7 @@ given where they say more than our names.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -38,14 +39,18 @@ class Field:
         >>> CLOCK.read(ram)
         array([398])
         """
-        part = ram[:, self.address : self.address + self.size]
-        if self.encoding == "bytes":
-            return part.astype(np.int64)
-        if self.encoding == "digits":
-            return part @ 10 ** np.arange(self.size - 1, -1, -1, dtype=np.int64)
         if self.encoding == "signed":
-            return part[:, 0].view(np.int8).astype(np.int64)
-        return part @ 256 ** np.arange(self.size, dtype=np.int64)
+            return ram[:, self.address].view(np.int8).astype(np.int64)
+        if self.size == 1:
+            return ram[:, self.address].astype(np.int64)
+        part = ram[:, self.address : self.address + self.size].astype(np.int64)
+        return part if self.encoding == "bytes" else part @ self._place_values
+
+    @cached_property
+    def _place_values(self) -> NDArray[np.int64]:
+        if self.encoding == "digits":
+            return 10 ** np.arange(self.size - 1, -1, -1, dtype=np.int64)
+        return 256 ** np.arange(self.size, dtype=np.int64)
 
 
 # The player

@@ -61,12 +61,12 @@ class GameState:
 
     def take(self, rows: NDArray[np.intp]) -> GameState:
         """Return the state of some lanes, in that order."""
-        return GameState(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return GameState(*(getattr(self, name)[rows] for name in _NAMES))
 
     def put(self, rows: NDArray[np.intp], other: GameState) -> None:
         """Write ``other`` over some lanes, in place."""
-        for field in fields(self):
-            getattr(self, field.name)[rows] = getattr(other, field.name)
+        for name in _NAMES:
+            getattr(self, name)[rows] = getattr(other, name)
 
     @classmethod
     def blank(cls, lanes: int) -> GameState:
@@ -74,6 +74,10 @@ class GameState:
         arrays: dict[str, Any] = {field.name: np.zeros(lanes, np.int64) for field in fields(cls)}
         flags = {name: np.zeros(lanes, bool) for name in ("moved_by_game", "clear", "dead")}
         return cls(**arrays | flags)
+
+
+_NAMES = tuple(field.name for field in fields(GameState))
+_IS_MOVED_BY_GAME = np.isin(np.arange(256), PlayerState.MOVED_BY_GAME)
 
 
 def decode(
@@ -100,7 +104,7 @@ def decode(
         power_up=np.minimum(at.POWER_UP.read(ram), 2),
         world=at.WORLD.read(ram) + 1,
         stage=at.STAGE.read(ram) + 1,
-        moved_by_game=np.isin(at.PLAYER_STATE.read(ram), PlayerState.MOVED_BY_GAME),
+        moved_by_game=_IS_MOVED_BY_GAME[at.PLAYER_STATE.read(ram)],
         clear=is_clear(ram),
         dead=is_dead(ram),
         score_at_start=score if score_at_start is None else score_at_start,
