@@ -66,6 +66,30 @@ def test_compare_puts_runs_side_by_side(demo):
     assert "2 runs compared" in page
 
 
+def test_compare_groups_the_runs_of_an_algorithm(demo):
+    for seed in (1, 2, 3):
+        run = (
+            "run",
+            "random",
+            "--env",
+            "CartPole-v1",
+            "--episodes",
+            "5",
+            "--seed",
+            seed,
+            "--out",
+            f"random-{seed}",
+        )
+        mario_eval(*run, cwd=demo)
+    mario_eval("run", "noop", "--env", "CartPole-v1", "--episodes", "5", "--out", "noop-1", cwd=demo)
+    runs = ("chance=random-1", "chance=random-2", "chance=random-3", "nothing=noop-1")
+    mario_eval("compare", *runs, "-o", "groups.html", cwd=demo)
+    page = (demo / "groups.html").read_text(encoding="utf-8")
+    table = page[page.index("Algorithms over their runs") : page.index("Estimates with their intervals")]
+    assert '<th scope="row">chance</th><td>3</td><td>1</td>' in table
+    assert "<strong>100 %</strong>" in table
+
+
 def test_a_policy_of_the_current_folder_is_found(demo):
     (demo / "mine.py").write_text(
         "def act(observations, starts):\n    return (observations[:, 2] > 0).astype(int)\n"

@@ -46,6 +46,13 @@ def test_results_do_not_depend_on_the_number_of_lanes(policy, env_id):
     assert one.episodes["seed"] == many.episodes["seed"]
 
 
+def test_lanes_in_processes_of_their_own_give_the_same():
+    alone = evaluate(lean, "CartPole-v1", episodes=7, seed=3, lanes=3)
+    assert returns(evaluate(lean, "CartPole-v1", episodes=7, seed=3, lanes=3, processes=True)) == returns(
+        alone
+    )
+
+
 def test_every_episode_replays_from_its_seed_and_actions(tmp_path):
     for env_id, episodes in (("CartPole-v1", 9), ("Pendulum-v1", 3)):
         folder = tmp_path / env_id

@@ -10,6 +10,7 @@ from mario_eval.statistics.aggregates import (
     performance_profile,
     probability_of_improvement,
 )
+from mario_eval.statistics.groups import group_improvement, group_statistics
 from mario_eval.statistics.intervals import bootstrap, wilson
 from mario_eval.statistics.summary import describe
 from scipy import stats
@@ -25,6 +26,20 @@ def test_aggregates_equal_rliables_published_values():
     assert iqm(RLIABLE_Y.ravel()) == 2
     by_task = [probability_of_improvement(RLIABLE_X[:, task], RLIABLE_Y[:, task]) for task in (0, 1)]
     assert np.mean(by_task) == pytest.approx(1 / 3)
+
+
+def test_groups_equal_rliables_published_values():
+    """rliable's matrices have runs as rows and tasks as columns."""
+    x = {f"task {task}": RLIABLE_X[:, task].astype(float) for task in (0, 1)}
+    y = {f"task {task}": RLIABLE_Y[:, task].astype(float) for task in (0, 1)}
+    ours, theirs = group_statistics(x), group_statistics(y)
+    assert (ours.median.value, ours.mean.value, ours.iqm.value) == (1.5, 1.5, 1.5)
+    assert (theirs.median.value, theirs.mean.value, theirs.iqm.value) == (2, 2, 2)
+    assert (ours.runs, ours.tasks, theirs.runs) == (8, 2, 6)
+    better = group_improvement(x, y)
+    assert better.value == pytest.approx(1 / 3)
+    assert better.low < better.value < better.high
+    assert group_improvement(x, {"another": np.ones(3)}) is None
 
 
 def test_wilson_equals_published_values():

@@ -46,6 +46,10 @@ def run(
         Path | None, typer.Option(help="Folder to record in; must not hold a recording yet.")
     ] = None,
     lanes: Annotated[int, typer.Option(min=1, help="Environments side by side.")] = 8,
+    processes: Annotated[
+        bool,
+        typer.Option("--processes", help="A process for each lane, for environments whose steps are slow."),
+    ] = False,
     env_option: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,6 +114,7 @@ def run(
                 episodes=episodes,
                 seed=seed,
                 lanes=lanes,
+                processes=processes,
                 out=out,
                 env_kwargs=_options(env_option or []),
                 deterministic=deterministic,
@@ -166,7 +171,12 @@ def report(
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Two or more evaluation or run folders.")],
+    folders: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more evaluation or run folders; `NAME=DIR` groups the runs of one algorithm."
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("compare.html"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the path and each summary as JSON.")] = False,
 ) -> None:
@@ -175,10 +185,18 @@ def compare(
     For example:
 
         mario-eval compare random-play trained -o compare.html
+
+        mario-eval compare ppo=runs/ppo-1 ppo=runs/ppo-2 dqn=runs/dqn-1 dqn=runs/dqn-2
     """
     from mario_eval.report import write_comparison
 
-    _tell_page(write_comparison(folders, out), folders, as_json)
+    paths, groups = [], []
+    for folder in folders:
+        name, equals, path = folder.partition("=")
+        named = bool(equals) and not Path(folder).exists()
+        paths.append(Path(path if named else folder))
+        groups.append(name if named else "")
+    _tell_page(write_comparison(paths, out, groups=groups), paths, as_json)
 
 
 @app.command()

@@ -55,17 +55,20 @@ def find_environment(env_id: str) -> EnvSpec:
         raise EvaluationError(f"unknown environment {env_id!r}: {hint}") from error
 
 
-def make_lanes(env_id: str, lanes: int, env_kwargs: Mapping[str, Any]) -> VectorEnv[Any, Any, Any]:
+def make_lanes(
+    env_id: str, lanes: int, env_kwargs: Mapping[str, Any], *, processes: bool = False
+) -> VectorEnv[Any, Any, Any]:
     """Make a batch of environments whose lanes are reset one by one, by ``reset(options={"reset_mask": …})``.
 
-    An environment's own batch is used if it offers ``autoreset_mode``, otherwise Gymnasium's SyncVectorEnv.
+    An environment's own batch is used if it offers ``autoreset_mode``, otherwise Gymnasium's SyncVectorEnv,
+    or its AsyncVectorEnv if ``processes``.
 
     Raises:
         EvaluationError: it does not exist, or cannot be made with these keyword arguments.
     """
     spec = find_environment(env_id)
     try:
-        if _own_batch_can_reset_lanes(spec):
+        if not processes and _own_batch_can_reset_lanes(spec):
             return gymnasium.make_vec(
                 spec,
                 num_envs=lanes,
@@ -76,7 +79,7 @@ def make_lanes(env_id: str, lanes: int, env_kwargs: Mapping[str, Any]) -> Vector
         return gymnasium.make_vec(
             spec,
             num_envs=lanes,
-            vectorization_mode="sync",
+            vectorization_mode="async" if processes else "sync",
             vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
             **env_kwargs,
         )

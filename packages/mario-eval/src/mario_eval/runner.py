@@ -60,6 +60,7 @@ def evaluate(
     episodes: int = 100,
     seed: int = 0,
     lanes: int = 8,
+    processes: bool = False,
     out: Path | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     deterministic: bool = False,
@@ -84,6 +85,7 @@ def evaluate(
         episodes: number of episodes, at least 1; the most that are played if ``clear_width`` is given.
         seed: any int of 0 or more.
         lanes: environments that run side by side.
+        processes: give each lane a process of its own, for environments whose steps are slow.
         out: an evaluation folder to create; nothing is written if None. A folder with a recording is refused.
         env_kwargs: keyword arguments for the environment.
         deterministic: ask a checkpoint's loader for the most likely action; no effect on a callable.
@@ -116,7 +118,7 @@ def evaluate(
     chance = chance or Chance()
     lanes = min(lanes, episodes)
     spec = find_environment(env_id)
-    env = make_lanes(env_id, lanes, env_kwargs or {})
+    env = make_lanes(env_id, lanes, env_kwargs or {}, processes=processes)
     with ExitStack() as stack:
         stack.callback(env.close)
         name = policy_name or (str(policy) if isinstance(policy, str | Path) else _name_of(policy))

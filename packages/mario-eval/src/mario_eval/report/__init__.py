@@ -36,23 +36,29 @@ def write_report(
     return _write(render(subjects, replays=replays, baselines=known), out)
 
 
-def write_comparison(folders: Sequence[Path], out: Path) -> Path:
+def write_comparison(folders: Sequence[Path], out: Path, *, groups: Sequence[str] = ()) -> Path:
     """Write one self-contained HTML page that puts runs side by side.
 
     Args:
         folders: two or more, of the same kinds as in :func:`write_report`.
         out: the page; replaced whole if it exists.
+        groups: for each folder the name of the algorithm that it is one run of, or empty; with names, the
+            page also tells statistics over runs.
 
     Returns:
         The absolute path of the page.
 
     Raises:
-        EvaluationError: fewer than two folders.
+        EvaluationError: fewer than two folders, or not as many groups.
         RecordingError: a folder holds nothing to compare, or the page cannot be written.
     """
     if len(folders) < 2:
         raise EvaluationError("a comparison needs two folders or more")
-    return _write(render([open_subject(folder) for folder in folders], alone=True), out)
+    names = groups or [""] * len(folders)
+    if len(names) != len(folders):
+        raise EvaluationError(f"{len(folders)} folders but {len(names)} groups: give one for each")
+    subjects = [open_subject(folder, name) for folder, name in zip(folders, names, strict=True)]
+    return _write(render(subjects, alone=True), out)
 
 
 def _write(page: str, out: Path) -> Path:

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mario_eval.report.figures import Figure, estimates, learning_curves, profile
 from mario_eval.report.subjects import Subject
 from mario_eval.report.wording import label, percent
 from mario_eval.statistics.comparison import improvement
+from mario_eval.statistics.groups import GroupStatistics, group_improvement, group_statistics
 from mario_eval.statistics.places import score_events
 from mario_eval.statistics.summary import numbers, summarise
 
@@ -30,6 +34,9 @@ class Comparison:
         measure: what decides who beats whom; empty if nothing is comparable.
         beats: row, column, probability and its interval, as text, for each ordered pair of runs.
         unique: for each run, how many score events no other run had, with the places of the most frequent.
+        group_measure: what runs are valued by in ``groups``; empty if there are no groups.
+        groups: for each algorithm its name and its statistics over runs.
+        group_beats: as ``beats``, for each ordered pair of algorithms.
         notes: what makes the comparison doubtful.
     """
 
@@ -39,6 +46,9 @@ class Comparison:
     measure: str
     beats: list[tuple[str, str, str, str]]
     unique: list[tuple[str, int, str]]
+    group_measure: str
+    groups: list[tuple[str, GroupStatistics]]
+    group_beats: list[tuple[str, str, str, str]]
     notes: list[str]
 
 
@@ -72,6 +82,7 @@ def compare(subjects: Sequence[Subject]) -> Comparison:
             beats.append(
                 (name, other, percent(chance.value), f"{percent(chance.low)} to {percent(chance.high)}")
             )
+    group_measure, groups = _groups(subjects)
     return Comparison(
         estimates=charts,
         profiles=[profile(label(measure), measure, values[measure]) for measure in shared],
@@ -79,8 +90,46 @@ def compare(subjects: Sequence[Subject]) -> Comparison:
         measure=shared[0] if shared else "",
         beats=beats,
         unique=_unique_events(played),
+        group_measure=label(group_measure) if groups else "",
+        groups=[(name, group_statistics(values)) for name, values in groups.items()],
+        group_beats=_group_beats(groups),
         notes=_doubts([(name, recording.manifest) for name, recording in played]),
     )
+
+
+def _groups(subjects: Sequence[Subject]) -> tuple[str, dict[str, dict[str, NDArray[np.float64]]]]:
+    """Return what runs are valued by, and by group and environment the mean of each run's episodes."""
+    grouped = [(s.group, s.recording) for s in subjects if s.group and s.recording is not None]
+    if not grouped:
+        return "", {}
+    shared = [
+        m
+        for m in ("clear", *COMPARED)
+        if all(numbers(recording.episodes, m).size for _, recording in grouped)
+    ]
+    if not shared:
+        return "", {}
+    values: dict[str, dict[str, list[float]]] = {}
+    for group, recording in grouped:
+        env = recording.manifest.get("env")
+        task = str(env.get("id")) if isinstance(env, dict) else ""
+        values.setdefault(group, {}).setdefault(task, []).append(
+            float(numbers(recording.episodes, shared[0]).mean())
+        )
+    return shared[0], {
+        group: {task: np.array(runs) for task, runs in tasks.items()} for group, tasks in values.items()
+    }
+
+
+def _group_beats(groups: dict[str, dict[str, NDArray[np.float64]]]) -> list[tuple[str, str, str, str]]:
+    beats = []
+    for ours, theirs in permutations(groups, 2):
+        chance = group_improvement(groups[ours], groups[theirs])
+        if chance is not None:
+            beats.append(
+                (ours, theirs, percent(chance.value), f"{percent(chance.low)} to {percent(chance.high)}")
+            )
+    return beats
 
 
 def _unique_events(played: Sequence[tuple[str, Any]]) -> list[tuple[str, int, str]]:

@@ -55,6 +55,7 @@ class StageMap:
         left: level x of its left edge, px.
         width: px.
         height: px.
+        seen: level x of the left and right end of each stretch that was looked at, px.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class StageMap:
     left: int
     width: int
     height: int
+    seen: list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -188,14 +190,14 @@ def _keep_map(folder: Path, area: str, seen: AreaMap) -> StageMap:
     path = folder / "map" / f"area-{''.join(c if c.isalnum() else '-' for c in area) or 'all'}.png"
     with replaced_whole(path) as temporary:
         temporary.write_bytes(png(picture))
-    return StageMap(path, area, seen.left, picture.shape[1], picture.shape[0])
+    return StageMap(path, area, seen.left, picture.shape[1], picture.shape[0], seen.stretches())
 
 
 def _keep(folder: Path, media: Media) -> None:
     """Note what was made, so that the next report need not replay."""
     document = {
         "videos": [[v.path.name, v.title, v.episode, v.cut] for v in media.videos],
-        "maps": [[m.path.name, m.area, m.left, m.width, m.height] for m in media.maps],
+        "maps": [[m.path.name, m.area, m.left, m.width, m.height, m.seen] for m in media.maps],
         "notes": media.notes,
     }
     with replaced_whole(folder / "videos" / _INDEX) as temporary:
@@ -212,8 +214,13 @@ def _read_kept(recording: Recording, chosen: list[tuple[str, dict[str, Any]]]) -
             Video(folder / "videos" / Path(n).name, t, int(e), bool(c)) for n, t, e, c in document["videos"]
         ]
         maps = [
-            StageMap(folder / "map" / Path(n).name, str(a), int(left), int(width), int(height))
-            for n, a, left, width, height in document["maps"]
+            StageMap(
+                folder / "map" / Path(n).name,
+                str(area),
+                *(int(number) for number in (left, width, height)),
+                seen=[(int(start), int(end)) for start, end in seen],
+            )
+            for n, area, left, width, height, seen in document["maps"]
         ]
         notes = [str(note) for note in document["notes"]]
     except (OSError, ValueError, KeyError, TypeError):

@@ -183,6 +183,9 @@ def _area(
             for (where, place), here in sorted(points.items())
             if where == area and start <= place * BIN < start + width
         ]
+        looked_at = stage_map is not None and any(a < start + width and b > start for a, b in stage_map.seen)
+        if not (looked_at or dots or heat):
+            continue
         image_left = (stage_map.left if stage_map else 0) - start
         rows.append(MapRow(start, width, height, image_left, dots, bars, heat))
     worst = [

@@ -46,6 +46,25 @@ class AreaMap:
         """Level x of the map's left edge, px."""
         return min(x for kept in self._looks.values() for x, _ in kept)
 
+    def stretches(self) -> list[tuple[int, int]]:
+        """Return level x of both ends of each stretch that was looked at, px, from left to right.
+
+        >>> area = AreaMap()
+        >>> for x in (0, 2, 500):
+        ...     area.look(np.zeros((2, 4, 3), np.uint8), screen_x=x)
+        >>> area.stretches()
+        [(0, 4), (500, 504)]
+        """
+        joined: list[tuple[int, int]] = []
+        for place in sorted(self._looks):
+            for x, picture in self._looks[place]:
+                end = x + picture.shape[1]
+                if joined and x <= joined[-1][1]:
+                    joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+                else:
+                    joined.append((x, end))
+        return joined
+
     def stitch(self) -> NDArray[np.uint8]:
         """Return the map, RGB uint8 ``[height, map width, 3]``; places never seen are gray."""
         looks = [look for place in sorted(self._looks) for look in self._looks[place]]

@@ -23,6 +23,7 @@ class Subject:
         training: its training episodes, if it has some.
         manifest: of the training run, if there is one; the evaluation's is in ``recording``.
         problems: what could not be read, one line each.
+        group: the algorithm that the run is one of; empty if runs are not grouped.
     """
 
     path: Path
@@ -31,14 +32,15 @@ class Subject:
     training: Training | None
     manifest: dict[str, Any]
     problems: list[str]
+    group: str = ""
 
 
-def open_subject(path: Path) -> Subject:
+def open_subject(path: Path, group: str = "") -> Subject:
     """Find out what a folder holds.
 
     Args:
-        path: an evaluation folder, a run folder (``training/``, ``evaluation/``), or a folder with monitor
-            files.
+        path: an evaluation folder, a run folder (``training/``, ``evaluation/``), or one with monitor files.
+        group: the algorithm that the run is one of, for comparisons over several runs.
 
     Raises:
         RecordingError: there is nothing to report on.
@@ -47,7 +49,7 @@ def open_subject(path: Path) -> Subject:
         raise RecordingError(f"{path} is not a folder; give the folder of an evaluation or of a training run")
     if (path / "episodes").is_dir():
         recording = Recording(path)
-        return Subject(path, recording.name, recording, None, {}, recording.problems)
+        return Subject(path, recording.name, recording, None, {}, recording.problems, group)
 
     problems: list[str] = []
     found: Recording | None = None
@@ -63,7 +65,7 @@ def open_subject(path: Path) -> Subject:
     if found is None and training is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RecordingError(f"{path} holds neither an evaluation nor monitor files of a training run{why}")
-    return Subject(path, path.name, found, training, _run_manifest(path, problems), problems)
+    return Subject(path, path.name, found, training, _run_manifest(path, problems), problems, group)
 
 
 def _run_manifest(path: Path, problems: list[str]) -> dict[str, Any]:

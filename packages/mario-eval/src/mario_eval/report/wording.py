@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+
+from mario_eval.statistics.intervals import Estimate
 
 #: Column names in the page's words.
 LABELS = {
@@ -55,11 +56,16 @@ def measured(name: str, value: float | None) -> str:
     return percent(value) if name == "clear" and value is not None else number(value)
 
 
-def between(estimate: dict[str, Any], share: bool = False) -> str:
+def between(estimate: Estimate | dict[str, float], share: bool = False) -> str:
     """Write an interval.
 
     >>> between({"low": 1, "high": 2.5})
     '1 to 2.5'
     """
     write = percent if share else number
-    return f"{write(estimate['low'])} to {write(estimate['high'])}"
+    ends = (
+        (estimate.low, estimate.high)
+        if isinstance(estimate, Estimate)
+        else (estimate["low"], estimate["high"])
+    )
+    return f"{write(ends[0])} to {write(ends[1])}"
