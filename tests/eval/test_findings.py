@@ -14,6 +14,7 @@ from mario_eval.recordings import Recording
 from mario_eval.report.comparison import compare
 from mario_eval.report.place_map import place_maps
 from mario_eval.report.subjects import open_subject
+from mario_eval.statistics.actions import actions_of
 from mario_eval.statistics.hand import BUTTONS, FRAMES_PER_SECOND, hand_of
 from mario_eval.statistics.places import ScoreEvent, points_by_place, score_events
 
@@ -206,6 +207,24 @@ def test_the_video_has_every_frame_and_the_buttons(finder, tmp_path):
     cell = slice(4 * (width // 6) + 12, 5 * (width // 6) - 12)
     lit = [picture[98 : height - 4, cell, 0].mean() for picture in pictures]
     assert lit[0] > lit[2] + 20
+
+
+def test_actions_are_summed_up_by_kind(finder, tmp_path):
+    ones = actions_of(Recording(finder))
+    assert ones.discrete
+    assert ones.names == ["action 0", "action 1"]
+    assert ones.overall_mean.tolist() == [0, 1]
+
+    evaluate("random", "Pendulum-v1", episodes=50, out=tmp_path / "pendulum")
+    steps = np.concatenate(
+        [np.array(t["action"].to_pylist()) for t in Recording(tmp_path / "pendulum").steps(["action"])]
+    )
+    numbers = actions_of(Recording(tmp_path / "pendulum"))
+    assert not numbers.discrete
+    assert numbers.overall_mean == pytest.approx(steps.mean(axis=0))
+    assert numbers.overall_std == pytest.approx(steps.std(axis=0))
+    assert numbers.mean.shape == (20, 1)
+    assert numbers.episodes[-1] == 49
 
 
 def test_a_replay_that_goes_otherwise_is_told_and_not_shown(tmp_path):

@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from mario_eval import write_report
 from mario_eval.environments import make_single
 from mario_eval.recorders import RecordEnv, RecordVectorEnv
 from mario_eval.recorders.actions import recorded_action
@@ -119,3 +120,8 @@ def test_the_callback_records_what_stable_baselines3_plays(tmp_path):
     assert sum(table.num_rows for table in recording.steps(["step"])) == 512
     assert {row["name"] for row in recording.scalars()} >= {"train/loss", "train/learning_rate"}
     assert recording.manifest["policy"]["name"] == "PPO"
+    page = write_report([tmp_path / "rec"], tmp_path / "page.html").read_text("utf-8")
+    changed = page[page.index("What changed in training") :]
+    assert "Actions over time" in changed
+    assert "<h4>train/loss</h4>" in changed
+    assert "its seed was not recorded" in page

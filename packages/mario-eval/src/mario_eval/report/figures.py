@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_eval.report.wording import label, measured, number, percent
+from mario_eval.statistics.actions import Actions
 from mario_eval.statistics.aggregates import performance_profile
 from mario_eval.statistics.intervals import wilson
 from mario_eval.training import PROGRESS, Curve, Training, rolling
@@ -24,6 +25,7 @@ CURVES = ("clear", "distance", "score", "return", "steps")
 _BINS = 30
 _PROFILE_POINTS = 121
 _TABLE_ROWS = 12
+_MOST_LINES = 6
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _learning_curve(measure: str, curves: list[tuple[str, Curve]], units: list[s
     )
     rows = []
     for name, curve in curves:
-        for at in np.unique(np.linspace(0, len(curve.mean) - 1, _TABLE_ROWS).astype(int)):
+        for at in _spread(len(curve.mean)):
             interval = f"{measured(measure, curve.low[at])} to {measured(measure, curve.high[at])}"
             rows.append(
                 [name, number(curve.progress["steps"][at]), measured(measure, curve.mean[at]), interval]
@@ -175,7 +177,7 @@ def profile(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float64]
         half = thresholds[np.argmax(shares <= 0.5)]
         prefix = f"{name}: " if len(runs) > 1 else ""
         sentences.append(f"{prefix}half of the episodes get beyond about {number(half)}")
-        for at in np.linspace(0, _PROFILE_POINTS - 1, _TABLE_ROWS).astype(int):
+        for at in _spread(_PROFILE_POINTS):
             interval = f"{percent(low[at])} to {percent(high[at])}"
             rows.append([name, number(thresholds[at]), percent(shares[at]), interval])
     layout = {
@@ -220,6 +222,74 @@ def estimates(title: str, share: bool, runs: Sequence[tuple[str, dict[str, float
     layout: dict[str, Any] = {"showlegend": False, "xaxis": {"tickformat": ".0%"} if share else {}}
     layout["yaxis"] = {"autorange": "reversed", "type": "category", "showgrid": False}
     return Figure(title, caption, data, layout, ["Run", "Value", "95 % interval"], rows)
+
+
+def action_curves(actions: Actions) -> Figure:
+    """Draw how actions changed from the first episodes of a recording to the last, as in training."""
+    ends = actions.episodes
+    data: list[dict[str, Any]] = []
+    for index, name in enumerate(actions.names[:_MOST_LINES]):
+        colour = series_colour(index)
+        mean, std = actions.mean[:, index], actions.std[:, index]
+        if not actions.discrete:
+            high, low = mean + std, mean - std
+            band: dict[str, Any] = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.1}
+            band |= {"x": _round([*ends, *ends[::-1]]), "y": _round([*high, *low[::-1]])}
+            data.append(band | {"mode": "none", "hoverinfo": "skip", "showlegend": False})
+        line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": _round(ends)}
+        data.append(line | {"y": _round(mean), "line": {"color": colour, "width": 2}})
+    write = percent if actions.discrete else number
+    rows = [
+        [name, number(ends[at]), write(actions.mean[at, index]), number(actions.std[at, index])]
+        for index, name in enumerate(actions.names)
+        for at in range(len(ends))
+    ]
+    what = (
+        "Share of steps with each action"
+        if actions.discrete
+        else "Mean of each number, and a standard deviation"
+    )
+    changes = ", ".join(
+        f"{name} {write(actions.mean[0, index])} at first and {write(actions.mean[-1, index])} at the end"
+        for index, name in enumerate(actions.names[:_MOST_LINES])
+    )
+    layout: dict[str, Any] = {"xaxis": {"title": {"text": "episode"}}, "showlegend": True}
+    layout["yaxis"] = {"tickformat": ".0%", "rangemode": "tozero"} if actions.discrete else {}
+    head = ["Action", "Up to episode", "Share" if actions.discrete else "Mean", "Standard deviation"]
+    return Figure("Actions over time", f"{what}: {changes}.", data, layout, head, rows)
+
+
+def scalar_curves(rows: Sequence[dict[str, Any]]) -> list[Figure]:
+    """Draw what the logger of a training run held, one figure per name.
+
+    Args:
+        rows: dicts with ``steps``, ``name`` and ``value``.
+    """
+    by_name: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        if np.isfinite(row["value"]):
+            by_name.setdefault(row["name"], []).append((row["steps"], row["value"]))
+    figures = []
+    for name, points in sorted(by_name.items()):
+        steps, values = [point[0] for point in points], [point[1] for point in points]
+        line: dict[str, Any] = {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": steps,
+            "y": _round(values),
+        }
+        line["line"] = {"color": series_colour(0), "width": 2}
+        caption = f"{name}: {number(values[0])} at first, {number(values[-1])} at the end."
+        table = [[name, number(steps[at]), number(values[at])] for at in _spread(len(points))]
+        layout: dict[str, Any] = {"xaxis": {"title": {"text": "steps"}}, "yaxis": {}, "showlegend": False}
+        figures.append(Figure(name, caption, [line], layout, ["Name", "Steps", "Value"], table))
+    return figures
+
+
+def _spread(count: int) -> list[int]:
+    """Return as many places as a table shows, evenly spread over ``count``."""
+    return [int(place) for place in np.unique(np.linspace(0, count - 1, _TABLE_ROWS).astype(int))]
 
 
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:

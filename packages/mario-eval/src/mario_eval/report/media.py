@@ -217,8 +217,10 @@ def _read_kept(recording: Recording, chosen: list[tuple[str, dict[str, Any]]]) -
             StageMap(
                 folder / "map" / Path(n).name,
                 str(area),
-                *(int(number) for number in (left, width, height)),
-                seen=[(int(start), int(end)) for start, end in seen],
+                int(left),
+                int(width),
+                int(height),
+                [(int(start), int(end)) for start, end in seen],
             )
             for n, area, left, width, height, seen in document["maps"]
         ]

@@ -20,11 +20,20 @@ from mario_eval.manifest import now
 from mario_eval.recordings import Recording
 from mario_eval.report import wording
 from mario_eval.report.comparison import compare
-from mario_eval.report.figures import CURVES, Figure, histogram, learning_curves, profile
+from mario_eval.report.figures import (
+    CURVES,
+    Figure,
+    action_curves,
+    histogram,
+    learning_curves,
+    profile,
+    scalar_curves,
+)
 from mario_eval.report.media import Media, media_of
 from mario_eval.report.place_map import AreaMapped, data_address, place_maps
 from mario_eval.report.subjects import Subject
 from mario_eval.schema import TERM_PREFIX
+from mario_eval.statistics.actions import Actions, actions_of
 from mario_eval.statistics.hand import HUMAN_CHANGES_PER_SECOND, HUMAN_HOLDS, Hand, hand_of
 from mario_eval.statistics.places import ScoreEvent, found_beyond, points_by_place, score_events
 from mario_eval.statistics.retention import retention
@@ -67,6 +76,8 @@ class Section:
         events: the most frequent score events, or those that no baseline had: points, place, episodes' share.
         hidden: whether ``events`` were held against baselines.
         hand: how the buttons were pressed.
+        actions: how often each action was taken, or what numbers.
+        training: how actions and logged numbers changed, if the recording is of training.
         notes: what could not be shown.
         facts: name and value, for the line under the heading.
     """
@@ -82,6 +93,8 @@ class Section:
     events: list[tuple[str, str, str]]
     hidden: bool
     hand: Hand | None
+    actions: Actions | None
+    training: list[Figure]
     notes: list[str]
     facts: list[tuple[str, str]]
 
@@ -146,10 +159,12 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
         retained = [(wording.label(m), wording.percent(share)) for m, share in shares if share is not None]
     notes = list(subject.problems)
     if recording is None:
-        return Section(subject, {}, retained, curves, [], [], [], [], [], False, None, notes, _facts(subject))
+        return Section(
+            subject, {}, retained, curves, [], [], [], [], [], False, None, None, [], notes, _facts(subject)
+        )
     episodes = recording.episodes
     media = media_of(recording) if replays else Media([], [], [])
-    events = score_events(recording)
+    events, actions = score_events(recording), actions_of(recording)
     measured = {m: values for m in ("score", "distance", "return") if (values := numbers(episodes, m)).size}
     distributions = [
         histogram(wording.label(m), "points" if m == "score" else m, [(subject.name, values)])
@@ -176,10 +191,20 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
         events=_events(found_beyond(events, known)),
         hidden=bool(known),
         hand=hand_of(recording),
+        actions=actions,
+        training=_of_training(recording, actions),
         # Reading the steps may have found more damage than opening the folder did.
         notes=[*dict.fromkeys([*notes, *recording.problems]), *media.notes],
         facts=_facts(subject),
     )
+
+
+def _of_training(recording: Recording, actions: Actions | None) -> list[Figure]:
+    """Draw what changes while a policy learns; an evaluation, which has a seed, is of one that does not."""
+    if "seed" in recording.manifest:
+        return []
+    figures = scalar_curves(recording.scalars())
+    return figures if actions is None else [action_curves(actions), *figures]
 
 
 def _events(events: Counter[ScoreEvent]) -> list[tuple[str, str, str]]:
