@@ -124,4 +124,4 @@ def test_the_callback_records_what_stable_baselines3_plays(tmp_path):
     changed = page[page.index("What changed in training") :]
     assert "Actions over time" in changed
     assert "<h4>train/loss</h4>" in changed
-    assert "its seed was not recorded" in page
+    assert "the seeds of the episodes were not recorded" in page

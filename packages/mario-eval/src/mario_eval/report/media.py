@@ -97,6 +97,10 @@ def media_of(recording: Recording) -> Media:
         return Media(
             [], [], ["No video: the environment was made with arguments that a manifest cannot hold."]
         )
+    if all(row.get("seed") is None for _, row in chosen):
+        return Media(
+            [], [], ["No video: the seeds of the episodes were not recorded, so they cannot be replayed."]
+        )
     if not recording.has_steps:
         return Media([], [], ["No video: the steps were not recorded."])
     try:
