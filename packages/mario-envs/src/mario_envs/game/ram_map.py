@@ -123,8 +123,9 @@ class PlayerState:
 
 
 class GameMode:
-    """The values of GAME_MODE that end something."""
+    """The values of GAME_MODE that matter."""
 
+    GAME = 1
     END_OF_WORLD = 2
     GAME_OVER = 3
 

@@ -75,8 +75,11 @@ def start_stage(emulator: Emulator, lane: int, name: str) -> None:
     emulator.press(lane, Button(0))
     clock = 0
     for frame in range(_MAX_START_FRAMES):
-        now = int(at.CLOCK.read(emulator.ram(lanes))[0])
-        if 0 < now < clock:
+        ram = emulator.ram(lanes)
+        # The title's demo may show a clock for a frame, where Start comes a frame late for it.
+        in_game = at.GAME_MODE.read(ram)[0] == GameMode.GAME
+        now = int(at.CLOCK.read(ram)[0]) if in_game else 0
+        if 0 < now == clock - 1:
             return
         clock = now
         if clock:
