@@ -47,6 +47,6 @@ def mario_eval_load_policy(path: Path, env: VectorEnv[Any, Any, Any], determinis
         deterministic: True asks for the most likely action, False for one sampled as in training.
 
     Raises:
-        ValueError: the file is of your kind but damaged, or made for other spaces; the message is shown to
-            the user as one line. OSError is shown likewise.
+        Exception: the file is of your kind but damaged, or made for other spaces; the message is shown to the
+            user as one line if no other plugin loads the file.
     """

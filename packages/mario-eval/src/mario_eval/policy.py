@@ -182,17 +182,24 @@ def _load_checkpoint(
             )
         return _load_sb3_zip(path, sb3_algorithm, deterministic)
     plugins, problems = load_plugins()
-    try:
-        loaded = plugins.hook.mario_eval_load_policy(path=path, env=env, deterministic=deterministic)
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"{path} cannot be loaded: {error}") from error
-    if loaded is None:
-        broken = f" ({'; '.join(problems)})" if problems else ""
-        raise EvaluationError(
-            f"no installed plugin can load {path}{broken}; "
-            "mario-agents checkpoints need: pip install mario-agents"
-        )
-    return _checked(loaded, str(path))
+    reasons = []
+    for plugin in plugins.get_plugins():
+        others = [other for other in plugins.get_plugins() if other is not plugin]
+        ask = plugins.subset_hook_caller("mario_eval_load_policy", others)
+        try:
+            loaded = ask(path=path, env=env, deterministic=deterministic)
+        except Exception as error:  # one that cannot load the file must not keep another from it
+            reasons.append(" ".join(str(error).split()) or type(error).__name__)
+            continue
+        if loaded is not None:
+            return _checked(loaded, str(path))
+    if reasons:
+        raise EvaluationError(f"{path} cannot be loaded: {'; '.join(reasons)}")
+    broken = f" ({'; '.join(problems)})" if problems else ""
+    raise EvaluationError(
+        f"no installed plugin can load {path}{broken}; "
+        "mario-agents checkpoints need: pip install mario-agents"
+    )
 
 
 def _load_sb3_zip(path: Path, algorithm: str, deterministic: bool) -> Policy:
