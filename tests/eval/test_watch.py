@@ -2,7 +2,11 @@
 
 import contextlib
 import http.client
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -133,3 +137,29 @@ def test_a_taken_port_is_named(live):
     port, folder = live
     with pytest.raises(EvaluationError, match=f"cannot listen on 127.0.0.1:{port}"):
         serve(folder, host="127.0.0.1", port=port, allow_remote=False, every=1, tell=print)
+
+
+def test_ctrl_c_ends_the_command_in_order(live):
+    _, folder = live
+    command = [
+        sys.executable,
+        "-u",
+        "-c",
+        "from mario_eval.cli import main; main()",
+        "watch",
+        folder,
+        "--port",
+        "0",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        told = process.stdout.readline()
+        port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", told).group(1))
+        assert get(port)[0] == 200
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert out == "ended\n"
+    assert errors == ""
