@@ -31,6 +31,8 @@ TOOLS = {
         "build>=1.2,<2",
         "hatchling>=1.27,<2",
     ],
+    # Independent machines to test ours against: a whole console, and a 6502.
+    "oracles": ["cynes>=0.1.2,<0.2", "py65>=1.2,<2"],
 }
 
 
@@ -77,7 +79,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and the examples in the docstrings. Arguments go to pytest."""
     install_all(session)
-    install(session, *TOOLS["tests"])
+    install(session, *TOOLS["tests"], *TOOLS["oracles"])
     session.run("pytest", *(session.posargs or ["tests"]))
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)
@@ -90,7 +92,7 @@ def tests_other_pythons(session: nox.Session) -> None:
     session.run("pytest", "tests/envs", "tests/property", "tests/eval", "-m", "not slow")
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 @nox.parametrize("package", [ENVS, AGENTS, EVAL], ids=["envs", "agents", "eval"])
 def alone(session: nox.Session, package: str) -> None:
     """Install one package from its wheel, prove that its siblings are absent, and use it."""
