@@ -174,9 +174,8 @@ def profile(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float64]
         line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": _round(thresholds)}
         line |= {"y": _round(shares), "line": {"color": colour, "width": 2, "shape": "hv"}}
         data += [band, line]
-        half = thresholds[np.argmax(shares <= 0.5)]
         prefix = f"{name}: " if len(runs) > 1 else ""
-        sentences.append(f"{prefix}half of the episodes get beyond about {number(half)}")
+        sentences.append(f"{prefix}half of the episodes get to {number(float(np.median(values)))} or beyond")
         for at in _spread(_PROFILE_POINTS):
             interval = f"{percent(low[at])} to {percent(high[at])}"
             rows.append([name, number(thresholds[at]), percent(shares[at]), interval])

@@ -259,9 +259,10 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
                 ("Policy", f"{policy.get('name')}{', deterministic' if policy.get('deterministic') else ''}")
             )
         chance = manifest.get("chance")
-        if isinstance(chance, dict) and (chance.get("sticky") or chance.get("noop_max")):
-            facts.append(("Sticky actions", str(chance.get("sticky"))))
-            facts.append(("No-op starts", f"up to {chance.get('noop_max')}"))
+        if isinstance(chance, dict) and chance.get("sticky"):
+            facts.append(("Sticky actions", str(chance["sticky"])))
+        if isinstance(chance, dict) and chance.get("noop_max"):
+            facts.append(("No-op starts", f"up to {chance['noop_max']} steps"))
         facts.append(("Evaluation seed", str(manifest.get("seed", "unknown"))))
         facts.append(("Evaluation", str(manifest.get("end", "unknown"))))
     return facts
