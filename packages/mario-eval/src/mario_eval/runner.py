@@ -20,11 +20,8 @@ from mario_eval.manifest import new_manifest, now
 from mario_eval.policy import Policy, batch_actions, load_policy, noop_action
 from mario_eval.protocols import Chance
 from mario_eval.recorders import STEP_INFOS, Recorder, RecordingFolder
-from mario_eval.statistics.intervals import wilson
 from mario_eval.statistics.summary import summarise
-
-#: Episodes that must be finished before a narrow interval may end an evaluation.
-MIN_EPISODES_TO_STOP = 20
+from mario_eval.stopping import ClearRateStop
 
 
 @dataclass(frozen=True)
@@ -149,10 +146,11 @@ def evaluate(
             episode_infos=episode_infos,
             step_infos=STEP_INFOS if step_infos is None else step_infos,
         )
+        stop_rule = None if clear_width is None else ClearRateStop(clear_width)
         rows: list[dict[str, Any]] = []
         manifest["end"] = "interrupted"
         try:
-            _play(env, policy, recorder, rows, episodes, seed, chance, clear_width, progress)
+            _play(env, policy, recorder, rows, episodes, seed, chance, stop_rule, progress)
             manifest["end"] = "complete" if len(rows) == episodes else "stopped: interval narrow enough"
         finally:
             manifest["ended"] = now()
@@ -160,7 +158,9 @@ def evaluate(
                 folder.flush()
                 folder.write_manifest()
     rows.sort(key=lambda row: int(row["episode"]))
-    return EvaluationResult(folder=out, episodes=pa.Table.from_pylist(rows), manifest=manifest)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    table = pa.table({name: [row.get(name) for row in rows] for name in columns})
+    return EvaluationResult(folder=out, episodes=table, manifest=manifest)
 
 
 def episode_seeds(seed: int, episode: int) -> tuple[int, int, int]:
@@ -182,7 +182,7 @@ def _play(
     episodes: int,
     seed: int,
     chance: Chance,
-    clear_width: float | None,
+    stop_rule: ClearRateStop | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Play until every episode begun is finished, adding its row to ``rows``."""
@@ -217,25 +217,13 @@ def _play(
         finished = recorder.step(actions, rewards, terminated, truncated, infos)
         for row in finished:
             rows.append(row)
+            if stop_rule is not None:
+                stop = stop_rule.after(row["episode"], bool(row["clear"]))
             if progress is not None:
                 progress(len(rows), episodes)
-        if finished and clear_width is not None:
-            stop = stop or _narrow_enough(rows, clear_width)
         starts = np.asarray(terminated) | np.asarray(truncated)
         if len(rows) == begun and (stop or begun == episodes):
             return
-
-
-def _narrow_enough(rows: list[dict[str, Any]], width: float) -> bool:
-    """Judge by the first episodes of which none is missing: short ones finish first and count too much."""
-    cleared = {int(row["episode"]): bool(row["clear"]) for row in rows}
-    prefix: list[bool] = []
-    while len(prefix) in cleared:
-        prefix.append(cleared[len(prefix)])
-    if len(prefix) < MIN_EPISODES_TO_STOP:
-        return False
-    low, high = wilson(sum(prefix), len(prefix))
-    return high - low < width
 
 
 class AddedChance:
