@@ -21,6 +21,8 @@ struct CpuState {
     uint16_t pc = 0;
     uint8_t a = 0, x = 0, y = 0, sp = 0;
     uint8_t p = kInterruptDisable | kUnused;
+    uint8_t irq_masked = 1;  ///< whether IRQs were masked when the last instruction looked for them
+    uint8_t unused = 0;
     uint8_t jammed = 0;  ///< 1 after one of the twelve opcodes that stop the 6502 until a reset
 };
 

@@ -10,7 +10,7 @@
 //   int32_t now, limit;   dots: when the next instruction begins, and when to stop
 //   kOrigin               the address of the byte that `at(0)` returns
 //   kQuick                whether `code` returns what Cartridge::code has, operand included, or an opcode
-//   code(i), at(i)        the operation and the byte at kOrigin + i
+//   code(i, now), at(i, now)   the operation and the byte at kOrigin + i
 //   ram                   page 0 and 1 (at least)
 //   read(address, now&, limit&), write(address, value, now&, limit&)
 //                         everything else; may move both clocks. `now` is the end of the instruction and the
@@ -44,12 +44,13 @@ inline void enter_interrupt(CpuState& cpu, uint8_t* ram, uint16_t target) {
     ram[0x100 + cpu.sp--] = static_cast<uint8_t>(cpu.pc);
     ram[0x100 + cpu.sp--] = static_cast<uint8_t>((cpu.p | kUnused) & ~kBreak);
     cpu.p |= kInterruptDisable;
+    cpu.irq_masked = 1;
     cpu.pc = target;
 }
 
 /// Executes instructions until `bus.now >= bus.limit`, always whole ones and at least one (unless already
-/// past the limit). On a kQuick bus it may return earlier, with the registers at an instruction that only a
-/// plain bus can execute.
+/// past the limit). May return earlier: after an instruction that changes the interrupt mask, and on a kQuick bus
+/// before one that only a plain bus can execute.
 template <class Bus>
 void execute(CpuState& cpu, Bus& bus) {
     if (bus.now >= bus.limit || cpu.jammed) return;
@@ -63,6 +64,8 @@ void execute(CpuState& cpu, Bus& bus) {
     uint32_t fetched, m, ea, base, sum, keep;
     int32_t now = bus.now, limit = bus.limit;
     NES_SET_STATUS(cpu.p);
+    constexpr uint32_t kAsKept = ~0u;
+    uint32_t polled_mask = kAsKept;  // the interrupt mask as the last instruction's end saw it
 
     // The last arrival at the end of a loop that waits; kept for one call, as nothing else may have run
     // since.
@@ -84,7 +87,7 @@ void execute(CpuState& cpu, Bus& bus) {
     NES_DISPATCH();
 #include "cpu_instructions.inc"
 #else
-    fetched = bus.code(ip);
+    fetched = bus.code(ip, now);
     uint32_t operation = quick_op(fetched);
 dispatch:
     switch (operation) {
@@ -99,6 +102,7 @@ leave:
     cpu.y = static_cast<uint8_t>(y);
     cpu.sp = sp;
     cpu.p = pack_status(nz, carry, overflow, kept);
+    cpu.irq_masked = (polled_mask == kAsKept ? kept & kInterruptDisable : polled_mask) != 0;
     bus.now = now;
 }
 

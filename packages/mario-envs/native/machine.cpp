@@ -66,8 +66,8 @@ struct PlainBus : ConsoleBus {
     using ConsoleBus::ConsoleBus;
     static constexpr uint32_t kOrigin = 0;
     static constexpr bool kQuick = false;
-    uint32_t code(uint32_t i) { return at(i); }
-    uint32_t at(uint32_t i) { return read(i & 0xFFFF, now, limit); }
+    uint32_t code(uint32_t i, int32_t time) { return at(i, time); }
+    uint32_t at(uint32_t i, int32_t time) { return read(i & 0xFFFF, time, limit); }
 };
 
 /// Executes from ROM, with everything that was read ahead.
@@ -84,8 +84,8 @@ struct QuickBus : ConsoleBus {
           waits(owner.cartridge().waits.data()),
           ppu(picture_unit) {}
 
-    uint32_t code(uint32_t i) const { return codes[i]; }
-    uint32_t at(uint32_t i) const { return program[i]; }
+    uint32_t code(uint32_t i, int32_t) const { return codes[i]; }
+    uint32_t at(uint32_t i, int32_t) const { return program[i]; }
     int32_t wait_period(uint32_t i) const { return waits[i] & ~Cartridge::kPollsStatus; }
     int32_t wait_until(uint32_t i, int32_t time, int32_t until) const {
         if (!(waits[i] & Cartridge::kPollsStatus)) return until;
@@ -147,7 +147,9 @@ int32_t Machine::next_event() const {
     // Whether the frame is a dot shorter is known only late in it; looking one dot early does no harm.
     int32_t event = state_.now < kLongFrame - 1 ? kLongFrame - 1 : kLongFrame;
     if (state_.ppu.nmi && !state_.cpu.jammed) event = std::min(event, nmi_due());
-    if (!(state_.cpu.p & kInterruptDisable)) event = std::min(event, next_irq(state_.apu));
+    // An IRQ that is due already was masked a moment ago and comes after one more instruction.
+    if (!(state_.cpu.p & kInterruptDisable))
+        event = std::min(event, irq(state_.apu) ? state_.now + 1 : next_irq(state_.apu));
     return event;
 }
 
@@ -174,9 +176,9 @@ void Machine::run_until_frame_ends() {
         if (state_.ppu.nmi && state_.now >= nmi_due()) {
             state_.ppu.nmi = 0;
             take_interrupt(kNmiVector);
-        } else if (!(state_.cpu.p & kInterruptDisable)) {
+        } else if (!state_.cpu.irq_masked || !(state_.cpu.p & kInterruptDisable)) {
             catch_up(state_.apu, state_.now);
-            if (irq(state_.apu)) take_interrupt(kIrqVector);
+            if (irq(state_.apu) && !state_.cpu.irq_masked) take_interrupt(kIrqVector);
         }
         execute_some();
     }

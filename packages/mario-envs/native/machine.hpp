@@ -30,7 +30,7 @@ struct ConsoleState {
     uint8_t buttons[2] = {};  ///< held down in this frame, by controller
     uint8_t shift[2] = {};    ///< what each controller has left to shift out
     uint8_t strobe = 0;
-    uint8_t unused[3] = {};
+    uint8_t unused = 0;
 };
 
 /// One console with a cartridge in it. Nothing is shared between machines but the cartridge, which nobody
