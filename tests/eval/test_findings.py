@@ -215,7 +215,7 @@ def test_actions_are_summed_up_by_kind(finder, tmp_path):
     assert ones.names == ["action 0", "action 1"]
     assert ones.overall_mean.tolist() == [0, 1]
 
-    evaluate("random", "Pendulum-v1", episodes=50, out=tmp_path / "pendulum")
+    evaluate("random", "Pendulum-v1", episodes=20, out=tmp_path / "pendulum")
     steps = np.concatenate(
         [np.array(t["action"].to_pylist()) for t in Recording(tmp_path / "pendulum").steps(["action"])]
     )
@@ -224,7 +224,7 @@ def test_actions_are_summed_up_by_kind(finder, tmp_path):
     assert numbers.overall_mean == pytest.approx(steps.mean(axis=0))
     assert numbers.overall_std == pytest.approx(steps.std(axis=0))
     assert numbers.mean.shape == (20, 1)
-    assert numbers.episodes[-1] == 49
+    assert numbers.episodes[-1] == 19
 
 
 def test_a_replay_that_goes_otherwise_is_told_and_not_shown(tmp_path):
