@@ -1,7 +1,6 @@
 """The command line, as real processes."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -150,18 +149,28 @@ def test_help_teaches_and_is_quick(demo):
         assert "For example" in mario_eval(command, "--help", cwd=demo).stdout
 
 
+def heed_ctrl_c():
+    """A shell starts background jobs deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_a_whole_recording(tmp_path):
     command = [sys.executable, "-c", "from mario_eval.cli import main; main()"]
     command += ["run", "random", "--env", "CartPole-v1", "--episodes", "1000000", "--out", "cut"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "cut" / "manifest.json").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(1)
-    os.kill(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "cut" / "manifest.json").exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     assert process.returncode == 130
     assert "interrupted" in told

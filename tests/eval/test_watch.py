@@ -151,15 +151,21 @@ def test_ctrl_c_ends_the_command_in_order(live):
         "--port",
         "0",
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        told = process.stdout.readline()
-        port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", told).group(1))
-        assert get(port)[0] == 200
-        process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, preexec_fn=heed_ctrl_c) as process:
+        try:
+            told = process.stdout.readline()
+            port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", told).group(1))
+            assert get(port)[0] == 200
+            process.send_signal(signal.SIGINT)
+            out, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert out == "ended\n"
     assert errors == ""
+
+
+def heed_ctrl_c():
+    """A shell starts background jobs deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
