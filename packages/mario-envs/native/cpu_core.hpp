@@ -49,8 +49,8 @@ inline void enter_interrupt(CpuState& cpu, uint8_t* ram, uint16_t target) {
 }
 
 /// Executes instructions until `bus.now >= bus.limit`, always whole ones and at least one (unless already
-/// past the limit). May return earlier: after an instruction that changes the interrupt mask, and on a kQuick bus
-/// before one that only a plain bus can execute.
+/// past the limit). May return earlier: after an instruction that changes the interrupt mask, and on a kQuick
+/// bus before one that only a plain bus can execute.
 template <class Bus>
 void execute(CpuState& cpu, Bus& bus) {
     if (bus.now >= bus.limit || cpu.jammed) return;

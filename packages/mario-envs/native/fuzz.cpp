@@ -1,5 +1,5 @@
-// Tries to make the machine crash, hang, or depend on what it must not: random ROM files, random programs that
-// poke every register, random saved states and damaged ones. Built by the CMake options MARIO_FUZZ and
+// Tries to make the machine crash, hang, or depend on what it must not: random ROM files, random programs
+// that poke every register, random saved states and damaged ones. Built by the CMake options MARIO_FUZZ and
 // MARIO_SANITIZE; `fuzz SECONDS [SEED]` exits 0 if nothing was found.
 
 #include <chrono>
@@ -19,7 +19,9 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 using Random = std::mt19937_64;
 
-int pick(Random& random, int below) { return static_cast<int>(random() % static_cast<uint64_t>(below)); }
+int pick(Random& random, int below) {
+    return static_cast<int>(random() % static_cast<uint64_t>(below));
+}
 
 void fail(const char* what) {
     std::fprintf(stderr, "fuzz: %s\n", what);
@@ -33,8 +35,22 @@ Bytes random_bytes(Random& random, size_t size) {
 }
 
 Bytes header(Random& random) {
-    Bytes file = {'N', 'E', 'S', 0x1A, static_cast<uint8_t>(1 + pick(random, 2)), static_cast<uint8_t>(pick(random, 2)),
-                  static_cast<uint8_t>(pick(random, 2)), 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    Bytes file = {'N',
+                  'E',
+                  'S',
+                  0x1A,
+                  static_cast<uint8_t>(1 + pick(random, 2)),
+                  static_cast<uint8_t>(pick(random, 2)),
+                  static_cast<uint8_t>(pick(random, 2)),
+                  0,
+                  0,
+                  0,
+                  0,
+                  0,
+                  0,
+                  0,
+                  0,
+                  0};
     return file;
 }
 
@@ -57,15 +73,44 @@ Bytes program_rom(Random& random) {
     while (at < 0x600) {
         const int reg = pick(random, 3) ? 0x2000 + pick(random, 8) : 0x4000 + pick(random, 0x18);
         switch (pick(random, 6)) {
-            case 0: emit(kRead[pick(random, 6)]); emit(reg); emit(reg >> 8); break;
-            case 1: emit(0xA9); emit(static_cast<int>(random() & 0xFF)); break;
-            case 2: emit(kWrite[pick(random, 9)]); emit(reg); emit(reg >> 8); break;
-            case 3: emit(0xAD); emit(0x02); emit(0x20); emit(pick(random, 2) ? 0x10 : 0x30); emit(0xFB); break;
-            case 4: emit(0xA0); emit(static_cast<int>(random() & 0xFF)); emit(0x88); emit(0xD0); emit(0xFD); break;
-            default: emit(pick(random, 2) ? 0x58 : 0x78); emit(0xE6); emit(static_cast<int>(random() & 0xFF)); break;
+            case 0:
+                emit(kRead[pick(random, 6)]);
+                emit(reg);
+                emit(reg >> 8);
+                break;
+            case 1:
+                emit(0xA9);
+                emit(static_cast<int>(random() & 0xFF));
+                break;
+            case 2:
+                emit(kWrite[pick(random, 9)]);
+                emit(reg);
+                emit(reg >> 8);
+                break;
+            case 3:
+                emit(0xAD);
+                emit(0x02);
+                emit(0x20);
+                emit(pick(random, 2) ? 0x10 : 0x30);
+                emit(0xFB);
+                break;
+            case 4:
+                emit(0xA0);
+                emit(static_cast<int>(random() & 0xFF));
+                emit(0x88);
+                emit(0xD0);
+                emit(0xFD);
+                break;
+            default:
+                emit(pick(random, 2) ? 0x58 : 0x78);
+                emit(0xE6);
+                emit(static_cast<int>(random() & 0xFF));
+                break;
         }
     }
-    emit(0x4C); emit(0x00); emit(0x80);
+    emit(0x4C);
+    emit(0x00);
+    emit(0x80);
     program[0x700] = 0x40;  // RTI
     const size_t vectors = program.size() - 6;
     const uint8_t addresses[6] = {0x00, 0x87, 0x00, 0x80, 0x00, 0x87};
@@ -82,7 +127,8 @@ Bytes forged(Random& random, const Bytes& state) {
     Bytes bytes = state;
     const int changes = pick(random, 3) == 0 ? 2000 : 1 + pick(random, 20);
     for (int i = 0; i < changes; ++i)
-        bytes[kHeader + random() % (bytes.size() - kHeader)] = pick(random, 3) ? static_cast<uint8_t>(random()) : 0xFF;
+        bytes[kHeader + random() % (bytes.size() - kHeader)] =
+            pick(random, 3) ? static_cast<uint8_t>(random()) : 0xFF;
     const uint64_t sum = nes::checksum(bytes.data() + kHeader, bytes.size() - kHeader);
     std::memcpy(bytes.data() + kChecksumAt, &sum, sizeof sum);
     return bytes;
@@ -121,7 +167,8 @@ void one_cartridge(Random& random) {
     play(random, fast, plain, 8);
     for (int i = 0; i < 6; ++i) {
         const Bytes state = forged(random, nes::save_state(fast));
-        if (try_restore(fast, state) != try_restore(plain, state)) fail("one machine took a state, another did not");
+        if (try_restore(fast, state) != try_restore(plain, state))
+            fail("one machine took a state, another did not");
         play(random, fast, plain, 4);
     }
     Bytes damaged = nes::save_state(fast);
@@ -131,7 +178,8 @@ void one_cartridge(Random& random) {
 
 void random_file(Random& random) {
     Bytes file = pick(random, 2) ? noise_rom(random) : random_bytes(random, 1 + random() % 64);
-    for (int i = 0; i < 3; ++i) file[random() % std::min<size_t>(file.size(), 16)] = static_cast<uint8_t>(random());
+    for (int i = 0; i < 3; ++i)
+        file[random() % std::min<size_t>(file.size(), 16)] = static_cast<uint8_t>(random());
     file.resize(random() % (file.size() + 1));
     try {
         nes::Cartridge(file.data(), file.size());
@@ -143,7 +191,8 @@ void batches(Random& random) {
     const Bytes file = program_rom(random);
     const auto cartridge = std::make_shared<const nes::Cartridge>(file.data(), file.size());
     constexpr int kLanes = 5;
-    std::vector<Bytes> kept(3, Bytes(kLanes * 2 * 84 * 84));  // outlives the batch, which may end with lanes in flight
+    std::vector<Bytes> kept(
+        3, Bytes(kLanes * 2 * 84 * 84));  // outlives the batch, which may end with lanes in flight
     nes::Batch batch(cartridge, kLanes, 1 + pick(random, 4), true);
     for (int round = 0; round < 3; ++round) {
         int64_t lanes[kLanes] = {4, 2, 0, 1, 3};
@@ -175,7 +224,6 @@ void batches(Random& random) {
             if (round < 2)
                 for (size_t left = kLanes; left;) left -= batch.receive(1 + pick(random, kLanes)).size();
         }
-
     }
 }
 

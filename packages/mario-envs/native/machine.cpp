@@ -12,8 +12,8 @@ static_assert(std::has_unique_object_representations_v<ConsoleState>, "a saved s
 
 /// Within a CPU cycle of three dots, the one that a register access sees.
 constexpr int32_t kAccessDot = 2;
-/// Dots by which the PPU is ahead when the CPU starts. Consoles differ in it from one power-on to the next; this
-/// is that of the cycle-accurate emulator that the tests compare with.
+/// Dots by which the PPU is ahead when the CPU starts. Consoles differ in it from one power-on to the next;
+/// this is that of the cycle-accurate emulator that the tests compare with.
 constexpr int32_t kAlignment = 2;
 /// Where in the picture the first instruction begins: its top, seven cycles of reset, and the alignment.
 constexpr int32_t kPowerOnTime = kFirstLine + 7 * kDotsPerCycle + kAlignment;
