@@ -106,6 +106,16 @@ def test_a_fresh_press_jumps_again(pressed: Callable[..., list[set[str]]]) -> No
     assert pressed(held, fresh_press=True) == ([set()] + [{"A"}] * 5) * 2
 
 
+def test_pressed_counts_the_frames_of_each_button(make_player: Callable[..., Any]) -> None:
+    """Right for 20 frames, A for 6 with its first released: the step ends with A."""
+    player = make_player("1-1", action={"continuous-frames": {"frames_per_unit": 20.0, "fresh_press": True}})
+    player.reset()
+    info = player.step(np.array([-1, -1, -1, 1, 0.3, -1], np.float32))
+    assert info["frames"] == 6
+    assert info["pressed"].tolist() == [0, 0, 0, 6, 5, 0]
+    assert info["holds"].tolist() == [0, 0, 0, 14, 0, 0]
+
+
 def test_a_held_jump_rises_higher_than_a_tap(make_player: Callable[..., Any]) -> None:
     """The game itself agrees that A was held."""
     tops = []

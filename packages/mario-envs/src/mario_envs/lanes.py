@@ -106,6 +106,7 @@ class Lanes:
 
         self._state = GameState.blank(num_lanes)
         self._remaining = np.zeros((num_lanes, len(PLAYED)), np.int32)
+        self._released = np.zeros_like(self._remaining)
         self._distance = np.zeros(num_lanes, np.int64)
         self._still_frames = np.zeros(num_lanes, np.int64)
         self._random = LaneRandom(num_lanes)
@@ -226,7 +227,7 @@ class Lanes:
             raise PluginError(f"{self._action_name} failed: {type(error).__name__}: {error}") from error
         if fault:
             raise PluginError(f"{self._action_name}: {fault}")
-        self._remaining[lanes] = plan.holds
+        self._remaining[lanes], self._released[lanes] = plan.holds, plan.released
         pictures, keep = self._pictures(lanes), None
         if pictures is not None:
             keep = self.observation.keep(plan.frames, lanes, self._random)
@@ -240,7 +241,9 @@ class Lanes:
         on_frame: FrameListener | None,
     ) -> Step:
         """Read what the emulator left, and make reward and observation of it."""
-        self._remaining[lanes] = np.maximum(self._remaining[lanes] - frames[:, None], 0)
+        holds = self._remaining[lanes]
+        pressed = np.maximum(np.minimum(holds, frames[:, None]) - self._released[lanes], 0)
+        self._remaining[lanes] = np.maximum(holds - frames[:, None], 0)
         before = self._state.take(lanes)
         ram = self.emulator.ram(lanes)
         after = decode(ram, score_at_start=before.score_at_start, frame=before.frame + frames)
@@ -260,7 +263,7 @@ class Lanes:
             rewards=np.sum(list(terms.values()), axis=0),
             terminated=terminated,
             truncated=still & ~terminated,
-            infos=self._infos(lanes) | {"frames": passed, "reward_terms": terms},
+            infos=self._infos(lanes) | {"frames": passed, "pressed": pressed, "reward_terms": terms},
         )
 
     def _play_endings(
