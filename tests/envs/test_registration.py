@@ -17,8 +17,8 @@ from mario_envs.registration import env_ids, register_all
 
 ALL_IDS = env_ids()
 STEP_INFOS = {
-    "frames", "pressed", "reward_terms", "score", "x", "y", "distance", "screen_x", "area", "stage", "time", "coins",
-    "lives", "power_up", "clear", "dead", "episode_frames", "holds",
+    "frames", "pressed", "reward_terms", "score", "x", "y", "distance", "screen_x", "area", "stage", "time",
+    "coins", "lives", "power_up", "clear", "dead", "episode_frames", "holds",
 }  # fmt: skip
 
 
@@ -104,7 +104,8 @@ def test_infos_and_metadata_are_those_that_tools_read(kind: str) -> None:
     assert set(started) == STEP_INFOS - {"frames", "pressed", "reward_terms"}
     for name, value in info.items():
         kind_of_value = {
-            "reward_terms": dict, "holds": np.ndarray, "pressed": np.ndarray, "stage": str, "clear": bool, "dead": bool,
+            "reward_terms": dict, "holds": np.ndarray, "pressed": np.ndarray,
+            "stage": str, "clear": bool, "dead": bool,
         }.get(name, int)  # fmt: skip
         assert type(value) is kind_of_value, name
     assert info["holds"].shape == (6,)

@@ -25,8 +25,9 @@ class MarioEnv(gymnasium.Env[Any, Any]):
     Make it with :func:`gymnasium.make`; the keyword arguments are those of
     :class:`mario_envs.settings.Settings`.
 
-    Infos of each step: ``frames`` (emulator frames in this step), ``pressed`` (int32 ``[6]``, how many of them
-    each button was down), ``reward_terms`` (dict of float, adding up to the reward), ``score`` (points), ``x``, ``y``, ``screen_x`` (px), ``area`` (which map x belongs to),
+    Infos of each step: ``frames`` (emulator frames in this step), ``pressed`` (int32 ``[6]``, in how many of
+    them each button was down), ``reward_terms`` (dict of float, adding up to the reward), ``score``
+    (points), ``x``, ``y``, ``screen_x`` (px), ``area`` (which map x belongs to),
     ``distance`` (px, the farthest x), ``stage`` ("1-1"), ``time`` (game clock), ``coins``, ``lives``,
     ``power_up``, ``clear``, ``dead``, ``episode_frames``, and ``holds`` (int32 ``[6]``, frames still planned
     per button). A reset returns the same without the first three.
