@@ -22,7 +22,7 @@ nox.options.error_on_missing_interpreters = False
 ROOT = Path(__file__).parent
 ENVS, AGENTS, EVAL = (f"packages/mario-{name}" for name in ("envs", "agents", "eval"))
 TOOLS = {
-    "lint": ["ruff>=0.14,<0.18"],
+    "lint": ["ruff>=0.14,<0.18", "clang-format>=23,<24"],
     "types": ["mypy>=1.18,<3", "types-PyYAML", "scipy-stubs"],
     "tests": [
         "pytest>=8.4,<10",
@@ -64,6 +64,8 @@ def lint(session: nox.Session) -> None:
     install(session, *TOOLS["lint"])
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    sources = sorted(str(path) for path in Path(ENVS, "native").glob("*.[ch]pp"))
+    session.run("clang-format", "--dry-run", "-Werror", *sources)
 
 
 @nox.session
@@ -103,6 +105,24 @@ def alone(session: nox.Session, package: str) -> None:
     install(session, str(wheel))
     # -P keeps the checkout off the import path.
     session.run("python", "-P", str(ROOT / "tests" / "alone" / f"{package.rpartition('-')[2]}_alone.py"))
+
+
+@nox.session
+def native_long(session: nox.Session) -> None:
+    """Compare our console with cynes for 3,000 frames of each stage; the usual tests play 300."""
+    install(session, f"./{ENVS}", *TOOLS["tests"], *TOOLS["oracles"])
+    session.run("pytest", "tests/native", env={"MARIO_LONG": "1"})
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Run the C++ machine on random ROMs and states under ASan and UBSan. Argument: seconds (60)."""
+    install(session, "cmake>=3.18,<5", "ninja>=1.11,<2")
+    build = str(Path(session.create_tmp()) / "build")
+    options = ["-DMARIO_FUZZ=ON", "-DMARIO_SANITIZE=ON", "-DMARIO_STRICT=ON"]
+    session.run("cmake", "-S", ENVS, "-B", build, "-G", "Ninja", *options)
+    session.run("cmake", "--build", build)
+    session.run(str(Path(build) / "fuzz"), *(session.posargs or ["60"]), "1", external=True)
 
 
 @nox.session
