@@ -151,10 +151,7 @@ class _Training:
         self.time_budget = TimeBudget(limit, spent=info.seconds if info else 0.0)
         with OpenLanes(spec, config.lanes, config.env_kwargs, config.env_id) as lanes:
             set_threads(config)
-            entry_point = spec.entry_point if isinstance(spec.entry_point, str) else None
-            self.calls.append(
-                new_call(info.steps if info else 0, entry_point and entry_point.partition(":")[0])
-            )
+            self.calls.append(new_call(info.steps if info else 0))
             self.provenance = provenance_of(lanes.batch)
             self.recorder = RecordEpisodes(
                 lanes,

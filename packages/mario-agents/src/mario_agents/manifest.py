@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mario_agents.atomic import write_atomically
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
-
-#: Distributions whose version can change a result. The environment's provider is added to them.
-_DISTRIBUTIONS = (
-    "mario-agents",
-    "mario-envs",
-    "mario-eval",
-    "torch",
-    "stable-baselines3",
-    "sb3-contrib",
-    "gymnasium",
-    "numpy",
-    "safetensors",
-)
 
 
 class Call(BaseModel):
@@ -43,7 +31,9 @@ class Call(BaseModel):
     ended: str | None = Field(default=None, description="UTC time; None while it runs or if killed")
     stopped_by: str | None = Field(default=None, description="steps, minutes, SIGINT, SIGTERM or error")
     from_step: int = Field(default=0, description="steps when the call began")
-    versions: dict[str, str] = Field(description="python, the operating system and distributions")
+    versions: dict[str, str] = Field(
+        description="python, the operating system and every installed distribution"
+    )
     git_commit: str | None = Field(default=None, description="of the folder it was called in, '+' if changed")
 
 
@@ -93,18 +83,17 @@ def read_manifest(run: Path) -> Manifest:
         raise AgentsError(f"{path} is damaged or not of mario-agents: {where} {first['msg']}") from error
 
 
-def new_call(from_step: int, env_module: str | None) -> Call:
+def new_call(from_step: int) -> Call:
     """Describe the call that begins now.
 
     Args:
         from_step: steps already done.
-        env_module: module of the environment's class, whose distribution is recorded too.
     """
     return Call(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         started=now(),
         from_step=from_step,
-        versions=_versions(env_module),
+        versions=_versions(),
         git_commit=_git_commit(),
     )
 
@@ -114,15 +103,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _versions(env_module: str | None) -> dict[str, str]:
-    found = {"python": platform.python_version(), "os": platform.platform()}
-    providers = packages_distributions().get((env_module or "").partition(".")[0], [])
-    for distribution in dict.fromkeys((*_DISTRIBUTIONS, *providers)):
-        try:
-            found[distribution] = version(distribution)
-        except PackageNotFoundError:
-            continue
-    return found
+def _versions() -> dict[str, str]:
+    """Return the versions of Python, the system and everything installed, plugins with it."""
+    # Metadata spells names as their authors did; PEP 503 gives each one spelling.
+    installed = {re.sub(r"[-_.]+", "-", found.name).lower(): found.version for found in distributions()}
+    return {"python": platform.python_version(), "os": platform.platform(), **dict(sorted(installed.items()))}
 
 
 def _git_commit() -> str | None:
