@@ -98,18 +98,28 @@ def test_a_wrong_command_line_is_status_2_without_a_traceback(arguments: tuple[s
     assert "Usage: mario-envs" in done.stderr
 
 
+def heed_ctrl_c() -> None:
+    """A shell starts background jobs deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_play_without_a_traceback() -> None:
-    process = subprocess.Popen(
-        [COMMAND, "play", "MarioScore-4-4-DiscreteFrames-v0", "--seed", "26", "--episodes", "1000"],
+    command = [COMMAND, "play", "MarioScore-4-4-DiscreteFrames-v0", "--seed", "26", "--episodes", "1000"]
+    with subprocess.Popen(
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"SDL_VIDEODRIVER": "dummy"},
-    )
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("episode 0"):
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+        preexec_fn=heed_ctrl_c,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            while not process.stdout.readline().startswith("episode 0"):
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert stderr == ""
