@@ -288,8 +288,7 @@ class Lanes:
         self._idle_until(stages.AFTER_STAGE, ended & ~at_axe, lanes, after, on_frame)
         if not whole_game:
             # The level that loads next is not this episode's: only the score is.
-            score = ram_map.SCORE.read(self.emulator.ram(lanes)) * 10
-            after.score[ended] = score[ended]
+            after.score[ended] = decode(self.emulator.ram(lanes)).score[ended]
             return ram
 
         goes_on = ended & ~_at_last_castle(after)
