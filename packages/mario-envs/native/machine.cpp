@@ -1,6 +1,7 @@
 #include "machine.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -254,9 +255,12 @@ int32_t Machine::copy_sprites(uint8_t page, int32_t now, int early) {
     ppu_.catch_up(now - (early + 1) * kDotsPerCycle + kAccessDot);
     ConsoleBus bus(*this);
     uint8_t bytes[0x100];
-    for (uint32_t i = 0; i < 0x100; ++i)
-        bytes[i] =
-            static_cast<uint8_t>(bus.read_early(static_cast<uint32_t>(page << 8) | i, early, now, bus.limit));
+    const uint32_t from = static_cast<uint32_t>(page << 8);
+    if (from < 0x2000)
+        std::memcpy(bytes, state_.ram + (from & (kRamSize - 1)), sizeof bytes);
+    else
+        for (uint32_t i = 0; i < 0x100; ++i)
+            bytes[i] = static_cast<uint8_t>(bus.read_early(from | i, early, now, bus.limit));
     ppu_.store_sprites(bytes);
     const bool odd_cycle = (state_.dots + static_cast<uint64_t>(now)) / kDotsPerCycle & 1;
     return now + (513 + odd_cycle) * kDotsPerCycle;

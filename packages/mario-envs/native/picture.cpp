@@ -82,8 +82,8 @@ const Palette& palette() {
 /// sources from there on, in units of 1/outputs of a pixel, so that they are whole and sum to `sources`.
 struct Axis {
     int outputs = 0, taps = 0;
-    std::vector<int> first;
-    std::vector<int16_t> weights;  ///< [outputs, taps]
+    std::vector<int> first, count;  ///< `count` of the weights are not 0
+    std::vector<int16_t> weights;   ///< [outputs, taps]
 
     Axis(int outputs_, int sources) : outputs(outputs_) {
         taps = (sources + outputs - 1) / outputs + 1;
@@ -93,6 +93,7 @@ struct Axis {
         for (int out = 0; out < outputs; ++out) {
             const int begin = out * sources, end = begin + sources;
             first.push_back(begin / outputs);
+            count.push_back((end - 1) / outputs - first.back() + 1);
             for (int tap = 0; tap < taps; ++tap) {
                 const int pixel = (first.back() + tap) * outputs;
                 const int part = std::min(pixel + outputs, end) - std::max(pixel, begin);
@@ -115,19 +116,39 @@ struct Scale {
     }
 };
 
-/// Weighted sum of rows, less 0x8000, for each of 256 columns; a weight of 0 ends the list.
+/// Weighted sum of `count` rows, less 0x8000, for each of 256 columns.
 void sum_rows(const uint8_t* row, const int16_t* weights, int count, int16_t* sums) {
+#if defined(__SSE2__) || defined(_M_X64)
+    // Every x86-64 has SSE2; compilers leave the sums of the loop below in memory.
+    constexpr int kBlock = 32;
+    const __m128i zero = _mm_setzero_si128(), bias = _mm_set1_epi16(-0x8000);
+    for (int x = 0; x < kWidth; x += kBlock) {
+        __m128i sum[4] = {bias, bias, bias, bias};
+        const uint8_t* from = row + x;
+        for (int tap = 0; tap < count; ++tap, from += Picture::kStride) {
+            const __m128i weight = _mm_set1_epi16(weights[tap]);
+            for (int half = 0; half < 2; ++half) {
+                const __m128i pixels = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 16 * half));
+                const __m128i low = _mm_unpacklo_epi8(pixels, zero), high = _mm_unpackhi_epi8(pixels, zero);
+                sum[2 * half] = _mm_add_epi16(sum[2 * half], _mm_mullo_epi16(low, weight));
+                sum[2 * half + 1] = _mm_add_epi16(sum[2 * half + 1], _mm_mullo_epi16(high, weight));
+            }
+        }
+        for (int i = 0; i < 4; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(sums + x + 8 * i), sum[i]);
+    }
+#else
     constexpr int kBlock = 32;
     for (int x = 0; x < kWidth; x += kBlock) {
         uint16_t block[kBlock];
         for (int i = 0; i < kBlock; ++i) block[i] = 0x8000;
-        for (int tap = 0; tap < count && weights[tap]; ++tap) {
+        for (int tap = 0; tap < count; ++tap) {
             const uint8_t* from = row + tap * Picture::kStride + x;
             const uint16_t weight = static_cast<uint16_t>(weights[tap]);
             for (int i = 0; i < kBlock; ++i) block[i] = static_cast<uint16_t>(block[i] + from[i] * weight);
         }
         std::memcpy(sums + x, block, sizeof block);
     }
+#endif
 }
 
 /// The second pass for eight outputs at once, from biased sums to rounded bytes.
@@ -135,8 +156,7 @@ void mix_columns(const int16_t* sums, const int* first, const int16_t* weights, 
     // The bias is worth kBias, and every divisor is 240 x 256 = 15 << 12.
     constexpr int32_t kBias = 0x8000 * kWidth, kHalf = kHeight * kWidth / 2;
 #if defined(__SSE2__) || defined(_M_X64)
-    // Every x86-64 has SSE2; compilers do not find the multiply-and-add of pairs in the loop below by
-    // themselves.
+    // Compilers do not find the multiply-and-add of pairs in the loop below by themselves.
     if (taps == kLanes) {
         __m128i totals[2];
         for (int half = 0; half < 2; ++half) {
@@ -198,8 +218,8 @@ void reduce(const Picture& picture, int height, int width, uint8_t* out) {
     int16_t sums[kWidth + kWidth + 2 * kLanes] = {};
     uint8_t line[kWidth + kLanes];
     for (int y = 0; y < height; ++y, out += width) {
-        sum_rows(picture.row(rows.first[static_cast<size_t>(y)]), rows.weights.data() + y * rows.taps,
-                 rows.taps, sums);
+        const size_t i = static_cast<size_t>(y);
+        sum_rows(picture.row(rows.first[i]), rows.weights.data() + y * rows.taps, rows.count[i], sums);
         for (int x = 0; x < width; x += kLanes)
             mix_columns(sums, columns.first.data() + x, columns.weights.data() + x * columns.taps,
                         columns.taps, line + x);

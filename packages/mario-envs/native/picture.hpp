@@ -9,7 +9,7 @@ constexpr int kHeight = 240;
 
 /// What one frame's drawing writes into. Rows have room on both sides for tiles and sprites that stick out.
 struct Picture {
-    static constexpr int kMargin = 8;
+    static constexpr int kMargin = 16;
     static constexpr int kStride = kWidth + 2 * kMargin;
 
     uint8_t pixels[kHeight * kStride];  ///< grays or palette indexes (0-63), as asked for

@@ -15,7 +15,6 @@ Ppu::Ppu(const Cartridge& cartridge, PpuState& state, uint8_t* pattern_ram)
 
 void Ppu::forget() {
     counted_ = listed_ = mixed_ = false;
-    background_.forget();
     tiles_wanted_ = kNoTiles;
     has_sprite_zero_ = deferred_ = false;
     sprite_count_ = 0;
@@ -87,19 +86,12 @@ void Ppu::lines(int32_t end) {
         const int line = (state_.position - start) / kDotsPerLine;
         const int dot = (state_.position - start) % kDotsPerLine;
         const int end_line = (end - start) / kDotsPerLine;
-        if (dot == 0 && line < end_line && tiles_wanted_.none() && draw_ == Draw::kNothing) {
-            // Nothing on these lines shows, hits or overflows: all that remains is the scroll counters.
+        if (dot == 0 && line < end_line && tiles_wanted_.none() && (draw_ == Draw::kNothing || deferred_)) {
+            // Nothing on these lines hits or overflows: what remains is to draw them, and the scroll
+            // counters.
             const int to = rendering() ? std::min(next_line_to_watch(line), end_line) : end_line;
             if (to > line) {
-                if (rendering()) {
-                    step_y(to - line);
-                    copy_x();
-                    step_x(2);
-                    state_.sprite_address = 0;
-                }
-                sprite_count_ = 0;
-                has_sprite_zero_ = false;
-                state_.position = start + to * kDotsPerLine;
+                state_.position = start + whole_lines(line, to) * kDotsPerLine;
                 continue;
             }
         }
@@ -107,6 +99,37 @@ void Ppu::lines(int32_t end) {
         advance(line, dot, to);
         state_.position = start + line * kDotsPerLine + to;
     }
+}
+
+/// Processes lines from `line` up to `to`, exclusive, in which no register changes and the program could see
+/// nothing change. Returns the line that comes next, which is less than `to` where one cannot be drawn whole.
+int Ppu::whole_lines(int line, int to) {
+    if (!rendering()) {
+        sprite_count_ = 0;
+        has_sprite_zero_ = false;
+        return to;
+    }
+    if (draw_ == Draw::kNothing) {
+        step_y(to - line);
+        line = to;
+        sprite_count_ = 0;
+        has_sprite_zero_ = false;
+    }
+    while (line < to && deferred_) {
+        const int band = std::min(line + 8 - (line_v_ >> 12), to);
+        draw_tiles(line, band - line);
+        while (line < band) {
+            show_sprites(line, 0, kWidth);
+            step_y();
+            copy_x();
+            choose_sprites(++line);
+            defer_line(line);
+        }
+    }
+    copy_x();
+    fetch_tiles(0, 1);
+    state_.sprite_address = 0;
+    return line;
 }
 
 /// Processes the dots [from, to) of one line, -1 being the line before the picture. No register changes
@@ -203,13 +226,9 @@ uint8_t Ppu::peek(uint16_t address) const {
 void Ppu::poke(uint16_t address, uint8_t value) {
     address &= 0x3FFF;
     if (address < 0x2000) {
-        if (!pattern_ram_) return;
-        pattern_ram_[address] = value;
-        background_.forget();
+        if (pattern_ram_) pattern_ram_[address] = value;
     } else if (address < 0x3F00) {
-        uint8_t* cell = name_cell(address);
-        *cell = value;
-        background_.written(static_cast<uint16_t>(cell - state_.name_tables));
+        *name_cell(address) = value;
     } else {
         // $3F10, $3F14, $3F18 and $3F1C are $3F00, $3F04, $3F08 and $3F0C (NESdev wiki, "PPU palettes").
         state_.palette[(address & 0x13) == 0x10 ? address & 0x0F : address & 0x1F] = value & 0x3F;

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-#include "background.hpp"
 #include "cartridge.hpp"
 #include "picture.hpp"
+#include "tile_colors.hpp"
 
 namespace nes {
 
@@ -87,10 +87,11 @@ class Ppu {
     bool fetching(int32_t dot) const;
 
     void lines(int32_t end);
+    int whole_lines(int line, int to);
     void advance(int line, int from, int to);
     void draw_line(int line, int from, int to);
-    void show_background(int from, int to, uint8_t* row);
-    void show_sprites(int from, int to, uint8_t* row);
+    void show_background(int line, int from, int to);
+    void show_sprites(int line, int from, int to);
     void test_hit(int from, int to);
     void test_overflow(int line, int from, int to);
     void fetch_tiles(int first, int last);
@@ -98,7 +99,7 @@ class Ppu {
     void defer_line(int line);
     void stop_deferring();
     void fetch_deferred(int slots);
-    void copy_background(uint8_t* row);
+    void draw_tiles(int line, int lines);
     void choose_sprites(int line);
     Sprite fetch_sprite(int index, int line) const;
 
@@ -146,7 +147,6 @@ class Ppu {
     // While `deferred_`, the line is drawn as a whole at its end; `line_v_` is where its tiles begin.
     bool deferred_ = false;
     uint16_t line_v_ = 0;
-    Background background_;
 
     // Derived from palette and mask: each color eight times over.
     bool mixed_ = false;

@@ -6,7 +6,45 @@
 #include "ppu.hpp"
 #include "ppu_bits.hpp"
 
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#endif
+
 namespace nes {
+namespace {
+
+/// Draws all eight rows of a tile; in most pictures most tiles are empty.
+void draw_tile(const uint8_t* pattern, const TileColors& colors, int attribute, uint8_t* out) {
+    const uint64_t low = load8(pattern), high = load8(pattern + 8);
+    if (!(low | high)) {
+        for (int y = 0; y < 8; ++y) store8(out + y * Picture::kStride, colors.backdrop);
+        return;
+    }
+#if defined(__SSE2__) || defined(_M_X64)
+    // Two rows at once, as TileColors::row does one.
+    const auto both = [](const uint64_t& bytes) { return _mm_set1_epi64x(static_cast<int64_t>(bytes)); };
+    const auto masks = [](uint8_t upper, uint8_t lower) {
+        return _mm_set_epi64x(static_cast<int64_t>(spread(lower)), static_cast<int64_t>(spread(upper)));
+    };
+    const uint64_t* change = colors.change[attribute];
+    const __m128i backdrop = both(colors.backdrop), one = both(change[0]), two = both(change[1]),
+                  three = both(change[2]);
+    for (int y = 0; y < 8; y += 2, out += 2 * Picture::kStride) {
+        const __m128i first = masks(pattern[y], pattern[y + 1]);
+        const __m128i second = masks(pattern[y + 8], pattern[y + 9]);
+        const __m128i changed = _mm_xor_si128(_mm_and_si128(first, one), _mm_and_si128(second, two));
+        const __m128i both_bits = _mm_and_si128(_mm_and_si128(first, second), three);
+        const __m128i pixels = _mm_xor_si128(_mm_xor_si128(backdrop, changed), both_bits);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(out), pixels);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(out + Picture::kStride), _mm_srli_si128(pixels, 8));
+    }
+#else
+    for (int y = 0; y < 8; ++y)
+        store8(out + y * Picture::kStride, colors.row(pattern[y], pattern[y + 8], attribute));
+#endif
+}
+
+}  // namespace
 
 /// Goes past some tiles of the line, fetching those that are wanted.
 void Ppu::fetch_tiles(int first, int last) {
@@ -33,33 +71,66 @@ void Ppu::fetch_tiles(int first, int last) {
     }
 }
 
-void Ppu::show_background(int from, int to, uint8_t* row) {
-    if (deferred_) {
-        copy_background(row);
-    } else {
-        // Tile `slot` begins fine_x pixels to the left of where it would without scrolling.
-        uint8_t line[34 * 8];
-        for (int slot = 0; slot < 34; ++slot)
-            store8(line + 8 * slot, colors_.row(tile_low_[slot], tile_high_[slot], tile_attribute_[slot]));
-        std::memcpy(row + from, line + state_.fine_x + from, static_cast<size_t>(to - from));
+void Ppu::draw_line(int line, int from, int to) {
+    if (deferred_)
+        draw_tiles(line, 1);
+    else
+        show_background(line, from, to);
+    show_sprites(line, from, to);
+}
+
+void Ppu::show_background(int line, int from, int to) {
+    if (!mixed_) mix_colors();
+    uint8_t* const row = picture_->row(line);
+    picture_->emphasis[line] = state_.mask >> 5;
+    if (!rendering() || !(state_.mask & kShowBackground)) {
+        // With rendering off, a palette address in v shows that color (NESdev wiki, "PPU palettes").
+        const int index = !rendering() && (state_.v & 0x3F00) == 0x3F00 ? state_.v & 0x1F : 0;
+        std::memset(row + from, static_cast<uint8_t>(color_[index]), static_cast<size_t>(to - from));
+        return;
     }
+    // Tile `slot` begins fine_x pixels to the left of where it would without scrolling.
+    uint8_t pixels[34 * 8];
+    for (int slot = 0; slot < 34; ++slot)
+        store8(pixels + 8 * slot, colors_.row(tile_low_[slot], tile_high_[slot], tile_attribute_[slot]));
+    std::memcpy(row + from, pixels + state_.fine_x + from, static_cast<size_t>(to - from));
     if (from < 8 && !(state_.mask & kBackgroundLeft))
         std::memset(row + from, static_cast<uint8_t>(colors_.backdrop),
                     static_cast<size_t>(std::min(to, 8) - from));
 }
 
-void Ppu::draw_line(int line, int from, int to) {
+/// Draws the background of whole lines that cross the same row of tiles; `line`, the first, is deferred.
+void Ppu::draw_tiles(int line, int lines) {
     if (!mixed_) mix_colors();
-    uint8_t* row = picture_->row(line);
-    picture_->emphasis[line] = state_.mask >> 5;
-    if (rendering() && state_.mask & kShowBackground) {
-        show_background(from, to, row);
-    } else {
-        // With rendering off, a palette address in v shows that color (NESdev wiki, "PPU palettes").
-        const int index = !rendering() && (state_.v & 0x3F00) == 0x3F00 ? state_.v & 0x1F : 0;
-        std::memset(row + from, static_cast<uint8_t>(color_[index]), static_cast<size_t>(to - from));
+    const TileColors colors = colors_;  // a copy that the pixels written below cannot be taken to change
+    uint8_t* const rows = picture_->row(line);
+    std::memset(picture_->emphasis + line, state_.mask >> 5, static_cast<size_t>(lines));
+    if (!(state_.mask & kShowBackground)) {
+        for (int y = 0; y < lines; ++y)
+            std::memset(rows + y * Picture::kStride, static_cast<uint8_t>(colors.backdrop), kWidth);
+        return;
     }
-    if (sprite_count_ && state_.mask & kShowSprites) show_sprites(from, to, row);
+    const int row = line_v_ >> 5 & 0x1F, fine_y = line_v_ >> 12 & 7;
+    const uint8_t* const patterns = patterns_ + (state_.control & kBackgroundTable) * 0x100 + fine_y;
+    const int attribute_row = 0x3C0 | (row & 0x1C) << 1, attribute_shift = (row & 2) << 1;
+    int column = line_v_ & 0x1F;
+    const uint8_t* table = name_cell(line_v_ & 0x0C00);
+    for (uint8_t *out = rows - state_.fine_x, *end = out + 33 * 8; out != end; out += 8) {
+        const uint8_t* pattern = patterns + 16 * table[row << 5 | column];
+        const int attribute = table[attribute_row | column >> 2] >> (attribute_shift | (column & 2)) & 3;
+        if (lines == 8)
+            draw_tile(pattern, colors, attribute, out);
+        else
+            for (int y = 0; y < lines; ++y)
+                store8(out + y * Picture::kStride, colors.row(pattern[y], pattern[y + 8], attribute));
+        if (++column == 32) {
+            column = 0;
+            table = name_cell((line_v_ & 0x0C00) ^ 0x0400);
+        }
+    }
+    if (!(state_.mask & kBackgroundLeft))
+        for (int y = 0; y < lines; ++y)
+            std::memset(rows + y * Picture::kStride, static_cast<uint8_t>(colors.backdrop), 8);
 }
 
 void Ppu::mix_colors() {
@@ -77,7 +148,6 @@ void Ppu::mix_colors() {
         colors_.change[attribute][1] = color_[0] ^ color[2];
         colors_.change[attribute][2] = color_[0] ^ color[1] ^ color[2] ^ color[3];
     }
-    background_.recolor(colors_, state_.name_tables);
     mixed_ = true;
 }
 
@@ -116,24 +186,9 @@ void Ppu::fetch_deferred(int slots) {
     state_.v = v;
 }
 
-/// Copies a deferred line's background: from one name table, then from the one to the right of it.
-void Ppu::copy_background(uint8_t* row) {
-    const uint8_t* patterns = patterns_ + (state_.control & kBackgroundTable) * 0x100;
-    const int y = (line_v_ >> 5 & 0x1F) * 8 + (line_v_ >> 12 & 7), x = (line_v_ & 0x1F) * 8 + state_.fine_x;
-    for (int half = 0; half < 2; ++half) {
-        const ptrdiff_t table =
-            (name_cell(static_cast<uint16_t>(line_v_ ^ half << 10)) - state_.name_tables) >> 10;
-        const uint8_t* pixels = background_.row(static_cast<int>(table), y, state_.name_tables, patterns);
-        // In whole groups of eight, the margin taking the excess: sizes known only at run time would be
-        // copied byte by byte. Reading on past a row of pixels stays within the table's padding.
-        uint8_t* to = half == 0 ? row : row + kWidth - x;
-        const uint8_t* from = half == 0 ? pixels + x : pixels;
-        const int count = half == 0 ? kWidth - x : x;
-        for (int i = 0; i < count; i += 8) store8(to + i, load8(from + i));
-    }
-}
-
-void Ppu::show_sprites(int from, int to, uint8_t* row) {
+void Ppu::show_sprites(int line, int from, int to) {
+    if (!sprite_count_ || !(state_.mask & kShowSprites)) return;
+    uint8_t* const row = picture_->row(line);
     if (from < 8 && !(state_.mask & kSpritesLeft)) from = 8;
     if (deferred_ && std::any_of(line_sprites_, line_sprites_ + sprite_count_,
                                  [](const Sprite& s) { return s.attributes & kBehind; }))

@@ -60,8 +60,8 @@ void Ppu::choose_sprites(int line) {
     const int height = state_.control & kTallSprites ? 16 : 8;
     const int above = line - 1 - state_.sprites[0];
     if (above >= 0 && above < height) {
-        has_sprite_zero_ = true;
         line_sprites_[0] = fetch_sprite(0, line);
+        has_sprite_zero_ = line_sprites_[0].low | line_sprites_[0].high;
         if (draw_ == Draw::kNothing) tiles_wanted_ = tiles_to_hit();
     }
     if (draw_ == Draw::kNothing) return;
@@ -87,16 +87,18 @@ void Ppu::count_sprites() {
     const int height = state_.control & kTallSprites ? 16 : 8;
     if (counted_ && sprite_height_counted_ == height) return;
     std::memset(count_, 0, sizeof count_);
-    crowded_ = false;
+    uint64_t all = 0;
     for (int i = 0; i < 64; ++i) {
         const int y = state_.sprites[4 * i];
         if (y >= kHeight) continue;
         for (int row = 0; row < height; row += 8) {
             uint8_t* rows = count_ + y + row;
-            store8(rows, load8(rows) + 0x0101010101010101u);
+            const uint64_t counts = load8(rows) + 0x0101010101010101u;
+            store8(rows, counts);
+            all |= counts;
         }
     }
-    for (int y = 0; y < kHeight; ++y) crowded_ |= count_[y] >= 8;
+    crowded_ = all & 0xF8F8F8F8F8F8F8F8u;  // eight or more on some line
     counted_ = true;
     sprite_height_counted_ = height;
 }
@@ -118,8 +120,13 @@ void Ppu::list_sprites() {
 int Ppu::next_line_to_watch(int line) {
     int next = kHeight;
     if (!(state_.status & kHit)) {
-        const int y = state_.sprites[0], height = state_.control & kTallSprites ? 16 : 8;
-        if (line < y + height) next = std::min(std::max(line, y), kHeight);
+        const int y = state_.sprites[0], end = y + (state_.control & kTallSprites ? 16 : 8);
+        for (int i = std::max(line, y); i < std::min(end, kHeight); ++i) {
+            const Sprite row = fetch_sprite(0, i + 1);
+            if (!(row.low | row.high)) continue;
+            next = i;
+            break;
+        }
     }
     if (!(state_.status & kOverflowFlag)) {
         count_sprites();

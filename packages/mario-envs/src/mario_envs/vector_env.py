@@ -298,14 +298,23 @@ def _rows(batch: Any, which: Any) -> Any:
 
 
 def _merge(infos: dict[str, Any], part: dict[str, Any], lanes: NDArray[np.intp], num_envs: int) -> None:
-    """Write the infos of some lanes into Gymnasium's form: an array over all lanes and a mask ``_name``."""
+    """Write the infos of some lanes, rising, into Gymnasium's form: arrays over all lanes, and masks ``_name``.
+
+    Takes the arrays over as they are where they have all lanes.
+    """
+    everyone = np.ones(num_envs, bool) if len(lanes) == num_envs else None
     for name, rows in part.items():
         if isinstance(rows, dict):
             _merge(infos.setdefault(name, {}), rows, lanes, num_envs)
-        elif name not in infos:
-            blank = None if rows.dtype == object else 0
-            infos[name] = np.full((num_envs, *rows.shape[1:]), blank, rows.dtype)
-            infos[name][lanes] = rows
+        elif everyone is not None:
+            infos[name] = rows
         else:
+            if name not in infos:
+                blank = None if rows.dtype == object else 0
+                infos[name] = np.full((num_envs, *rows.shape[1:]), blank, rows.dtype)
             infos[name][lanes] = rows
-        infos.setdefault(f"_{name}", np.zeros(num_envs, bool))[lanes] = True
+        mask = f"_{name}"
+        if everyone is not None:
+            infos[mask] = everyone
+        else:
+            infos.setdefault(mask, np.zeros(num_envs, bool))[lanes] = True

@@ -70,25 +70,25 @@ def check_actions(space: spaces.Space[Any], actions: Any, lanes: int) -> NDArray
     """
     shape = (lanes, *(space.shape or ()))
     array = to_array(actions)
-    given = array.astype(np.float64)
     if array.shape != shape:
         raise ActionError(f"actions must have shape {shape} (lanes first), not {array.shape}")
-    if not np.isfinite(given).all():
-        raise ActionError(f"an action must be finite, not {given[~np.isfinite(given)][0]}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ActionError(f"an action must be finite, not {array[~np.isfinite(array)][0]}")
     if isinstance(space, spaces.Box):
         clipped: NDArray[Any] = np.clip(array, space.low, space.high).astype(space.dtype)
         return clipped
-    inside = given == np.rint(given)
     if isinstance(space, spaces.Discrete):
-        inside &= (given >= space.start) & (given < space.start + space.n)
+        inside = (array >= space.start) & (array < space.start + space.n)
     elif isinstance(space, spaces.MultiDiscrete):
-        inside &= (given >= space.start) & (given < space.start + space.nvec)
-    elif isinstance(space, spaces.MultiBinary):
-        inside &= (given == 0) | (given == 1)
+        inside = (array >= space.start) & (array < space.start + space.nvec)
+    else:
+        inside = (array == 0) | (array == 1)
+    if array.dtype.kind == "f":
+        inside &= array == np.rint(array)
     if not inside.all():
         lane = np.argwhere(~inside)[0][0]
         raise ActionError(f"action {array[lane]} is outside {space}")
-    return given.astype(np.int64)
+    return array.astype(np.int64)
 
 
 def without_opposites(holds: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -114,7 +114,7 @@ def plan_fault(plan: ButtonPlan, lanes: int) -> str | None:
     >>> plan_fault(ButtonPlan.steady(Button.LEFT | Button.RIGHT, frames=4), lanes=1)
     'the plan presses opposite directions, which a D-pad cannot'
     """
-    for name, shape in {"holds": (lanes, 6), "released": (lanes, 6), "frames": (lanes,)}.items():
+    for name, shape in (("holds", (lanes, 6)), ("released", (lanes, 6)), ("frames", (lanes,))):
         part = getattr(plan, name)
         if part.shape != shape or part.dtype != np.int32:
             return f"plan.{name} is {part.dtype} of shape {part.shape}, not int32 of shape {shape}"
@@ -122,7 +122,6 @@ def plan_fault(plan: ButtonPlan, lanes: int) -> str | None:
         return "the plan has a negative number of frames"
     if (plan.frames < 1).any():
         return "plan.frames has a step of no frame"
-    pressed = plan.holds > 0
-    if (pressed[:, [LEFT, DOWN]] & pressed[:, [RIGHT, UP]]).any():
+    if np.minimum(plan.holds[:, [LEFT, DOWN]], plan.holds[:, [RIGHT, UP]]).any():
         return "the plan presses opposite directions, which a D-pad cannot"
     return None

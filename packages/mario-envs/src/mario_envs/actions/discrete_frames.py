@@ -69,14 +69,19 @@ class DiscreteFrames:
         return spaces.Discrete(len(self.button_sets))
 
     @cached_property
-    def _pressed(self) -> NDArray[np.int32]:
-        return np.array([[bool(buttons & b) for b in PLAYED] for buttons in self.button_sets], np.int32)
+    def _holds(self) -> NDArray[np.int32]:
+        """Return the holds of each action, ``[actions, 6]``."""
+        pressed = [[bool(buttons & button) for button in PLAYED] for buttons in self.button_sets]
+        return np.array(pressed, np.int32) * np.int32(self.frames)
 
     def plan(self, actions: NDArray[Any], remaining: NDArray[np.int32]) -> ButtonPlan:
         """Plan the next step; see :class:`mario_envs.actions.base.Action`."""
-        pressed = actions.astype(np.int32) if self.buttons == "multi-binary" else self._pressed[actions]
+        if self.buttons == "multi-binary":
+            holds = without_opposites(actions.astype(np.int32) * np.int32(self.frames))
+        else:
+            holds = self._holds[actions]
         return ButtonPlan(
-            holds=without_opposites(pressed * np.int32(self.frames)),
+            holds=holds,
             frames=np.full(len(actions), self.frames, np.int32),
             released=np.zeros_like(remaining),
         )

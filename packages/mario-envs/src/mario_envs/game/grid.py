@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_envs.game import ram_map as at
+from mario_envs.game.ram_map import Fields
 
 ROWS, COLUMNS, TILE = 13, 16, 16
 CHANNELS = ("level", "items", "enemies", "platforms", "fire bars", "projectiles", "mario")
@@ -28,10 +29,9 @@ LEVEL, ITEMS, ENEMIES, PLATFORMS, FIRE_BARS, PROJECTILES, MARIO = range(len(CHAN
 _TOP = 32
 
 # Level tiles (the disassembly's metatile numbers): coins and the axe, and what is nothing or a hidden block.
-_IS_ITEM = np.zeros(256, np.uint8)
-_IS_ITEM[[0xC2, 0xC3, 0xC5]] = 1
-_IS_LEVEL = 1 - _IS_ITEM
-_IS_LEVEL[[0x00, 0x5F, 0x60]] = 0
+_CHANNEL_OF_TILE = np.full(256, LEVEL, np.int8)
+_CHANNEL_OF_TILE[[0xC2, 0xC3, 0xC5]] = ITEMS
+_CHANNEL_OF_TILE[[0x00, 0x5F, 0x60]] = -1
 
 # Enemy identifiers, and the channel of those that fill one tile.
 _FIRST_FIRE_BAR, _LONG_FIRE_BAR = 0x1B, 0x1F
@@ -45,75 +45,115 @@ _CHANNEL_OF_ENEMY[0x32] = PLATFORMS  # a spring
 
 _CASTLE = 3
 
+# RAM holds two pages of 13 × 16 tiles, even and odd; the screen lies across them. For each of the 32 columns
+# that its left edge may be in: where in RAM its tiles are.
+_column = np.arange(2 * COLUMNS)[:, None, None] + np.arange(COLUMNS)
+_row = np.arange(ROWS)[:, None]
+_page = _column // COLUMNS % 2
+_TILES_FROM = at.LEVEL_TILES.address + (_page * ROWS + _row) * COLUMNS + _column % COLUMNS
+
+_SCENE = Fields(
+    at.SCREEN_X_PAGE, at.SCREEN_X_PIXEL, at.Y_PAGE, at.POWER_UP, at.AREA_TYPE, at.HARD_MODE
+)  # fmt: skip
+_ENEMIES = Fields(at.ENEMY_ACTIVE, at.ENEMY_Y_PAGE, at.ENEMY_TYPE)
+_FLYING = Fields(at.FIREBALL_STATE, at.MISC_STATE)
+
+# Everything that fills one tile, or two: enemies, Mario's fireballs, hammers, Mario's lower and upper half.
+_THINGS = Fields(
+    at.ENEMY_X_PAGE, at.FIREBALL_X_PAGE, at.MISC_X_PAGE, at.X_PAGE, at.X_PAGE,
+    at.ENEMY_X_PIXEL, at.FIREBALL_X_PIXEL, at.MISC_X_PIXEL, at.X_PIXEL, at.X_PIXEL,
+    at.ENEMY_Y_PIXEL, at.FIREBALL_Y_PIXEL, at.MISC_Y_PIXEL, at.Y_ON_SCREEN, at.Y_ON_SCREEN,
+)  # fmt: skip
+_SLOTS = (at.ENEMY_TYPE.size, at.FIREBALL_STATE.size, at.MISC_STATE.size, 1, 1)
+_ENEMY = slice(at.ENEMY_TYPE.size)
+
+
+def _per_thing(*values: int) -> NDArray[np.int64]:
+    """Return a column with one value for each thing, given one for each kind."""
+    return np.repeat(np.array(values, np.int64), _SLOTS)[:, None]
+
+
+# From a thing's corner to a point in the tile that it fills. An enemy's feet are 24 px below its y; Mario's y
+# is the top of two tiles, the upper of which is empty while he is small.
+_TO_MIDDLE_X = _per_thing(8, 4, 4, 8, 8)
+_TO_MIDDLE_Y = _per_thing(16, 4, 4, 24, 8)
+_CHANNEL = _per_thing(ENEMIES, PROJECTILES, PROJECTILES, MARIO, MARIO)
+# A fireball's state counts from 1; misc objects below 0x80 are coins that jump out of blocks.
+_FLIES_FROM = np.repeat([0x01, 0x80], _SLOTS[1:3])[:, None]
+
 
 def grid(ram: NDArray[np.uint8]) -> NDArray[np.int8]:
     """Return the grid of every lane: uint8 ``[lanes, 2048]`` → int8 ``[lanes, 7, 13, 16]`` of 0 and 1."""
-    planes = np.zeros((len(ram), len(CHANNELS), ROWS, COLUMNS), np.int8)
-    left = at.SCREEN_X_PAGE.read(ram) * 256 + at.SCREEN_X_PIXEL.read(ram)
+    lanes = len(ram)
+    planes = np.zeros((lanes, len(CHANNELS), ROWS, COLUMNS), np.int8)
+    left_page, left_pixel, y_page, power_up, area_type, hard_mode = _SCENE.read(ram)
+    left = (left_page * 256 + left_pixel) // TILE
     _draw_level(planes, ram, left)
-    _draw_enemies(planes, ram, left)
-    _draw_projectiles(planes, ram, left)
-    _draw_mario(planes, ram, left)
+
+    active, enemy_page, kind = _ENEMIES.read(ram).reshape(3, -1, lanes)
+    there = (active != 0) & (enemy_page == 1)
+    x_page, x_pixel, y = _THINGS.read(ram).reshape(3, -1, lanes)
+    x = x_page * 256 + x_pixel
+    channel = np.broadcast_to(_CHANNEL, x.shape).copy()
+    channel[_ENEMY] = _CHANNEL_OF_ENEMY[kind]
+    on_screen = y_page == 1
+    which = np.concatenate(
+        (
+            there & (channel[_ENEMY] >= 0),
+            _FLYING.read(ram) >= _FLIES_FROM,
+            on_screen[None],
+            (on_screen & (power_up != 0))[None],
+        )
+    )
+    _put(planes, channel, left, x + _TO_MIDDLE_X, y + _TO_MIDDLE_Y, which)
+
+    lift = there & (kind >= _FIRST_LIFT) & (kind <= _LAST_LIFT)
+    if lift.any():
+        short = (area_type == _CASTLE) | (hard_mode != 0)
+        _draw_lifts(planes, left, x[_ENEMY], y[_ENEMY], lift, kind, short)
+    bar = there & (kind >= _FIRST_FIRE_BAR) & (kind <= _LONG_FIRE_BAR)
+    if bar.any():
+        _draw_fire_bars(planes, left, x[_ENEMY], y[_ENEMY], bar, kind, at.FIRE_BAR_ANGLE.read(ram).T)
     return planes
 
 
 def _draw_level(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
-    """RAM holds two pages of 13 × 16 tiles, even and odd; the screen lies across them."""
-    column = left[:, None] // TILE + np.arange(COLUMNS)
-    page, within = column // COLUMNS % 2, column % COLUMNS
-    index = (page * ROWS * COLUMNS + within)[:, None, :] + np.arange(ROWS)[:, None] * COLUMNS
-    tiles = at.LEVEL_TILES.read(ram)[np.arange(len(ram))[:, None, None], index]
-    planes[:, LEVEL] = _IS_LEVEL[tiles]
-    planes[:, ITEMS] = _IS_ITEM[tiles]
+    lane = np.arange(len(ram))[:, None, None]
+    tiles = ram.reshape(-1).take(_TILES_FROM[left % (2 * COLUMNS)] + lane * ram.shape[1])
+    channel = _CHANNEL_OF_TILE.take(tiles)
+    planes[:, LEVEL] = channel == LEVEL
+    planes[:, ITEMS] = channel == ITEMS
 
 
-def _draw_enemies(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
-    there = (at.ENEMY_ACTIVE.read(ram) != 0) & (at.ENEMY_Y_PAGE.read(ram) == 1)
-    kind = at.ENEMY_TYPE.read(ram)
-    x = at.ENEMY_X_PAGE.read(ram) * 256 + at.ENEMY_X_PIXEL.read(ram)
-    y = at.ENEMY_Y_PIXEL.read(ram)
-
-    # An enemy's feet are 24 px below its y; its middle lies in the tile it stands in.
-    channel = _CHANNEL_OF_ENEMY[kind]
-    _put(planes, channel, left, x + TILE // 2, y + TILE, there & (channel >= 0))
-
-    lift = there & (kind >= _FIRST_LIFT) & (kind <= _LAST_LIFT)
-    if lift.any():
-        short = (at.AREA_TYPE.read(ram) == _CASTLE) | (at.HARD_MODE.read(ram) != 0)
-        width = np.where(kind >= _FIRST_SMALL_LIFT, TILE, np.where(short, 2 * TILE, 3 * TILE)[:, None])
-        for offset in range(0, 3 * TILE, TILE):
-            _put(planes, PLATFORMS, left, x + offset, y, lift & (offset < width))
-
-    bar = there & (kind >= _FIRST_FIRE_BAR) & (kind <= _LONG_FIRE_BAR)
-    if bar.any():
-        turn = (at.FIRE_BAR_ANGLE.read(ram) % 32) * (2 * np.pi / 32)
-        balls = np.where(kind == _LONG_FIRE_BAR, 12, 6)
-        for ball in range(12):
-            ball_x = x + 4 + np.rint(8 * ball * np.sin(turn)).astype(np.int64)
-            ball_y = y + 4 - np.rint(8 * ball * np.cos(turn)).astype(np.int64)
-            _put(planes, FIRE_BARS, left, ball_x, ball_y, bar & (ball < balls))
+def _draw_lifts(
+    planes: NDArray[np.int8],
+    left: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    lift: NDArray[np.bool_],
+    kind: NDArray[np.int64],
+    short: NDArray[np.bool_],
+) -> None:
+    width = np.where(kind >= _FIRST_SMALL_LIFT, TILE, np.where(short, 2 * TILE, 3 * TILE))
+    for offset in range(0, 3 * TILE, TILE):
+        _put(planes, PLATFORMS, left, x + offset, y, lift & (offset < width))
 
 
-def _draw_projectiles(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
-    kinds = (
-        (at.FIREBALL_STATE, at.FIREBALL_X_PAGE, at.FIREBALL_X_PIXEL, at.FIREBALL_Y_PIXEL, 0x01),
-        (at.MISC_STATE, at.MISC_X_PAGE, at.MISC_X_PIXEL, at.MISC_Y_PIXEL, 0x80),
-    )
-    for state, page, pixel, height, thrown in kinds:
-        flying = state.read(ram) >= thrown
-        if flying.any():
-            x = page.read(ram) * 256 + pixel.read(ram) + 4
-            _put(planes, PROJECTILES, left, x, height.read(ram) + 4, flying)
-
-
-def _draw_mario(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
-    """Draw Mario; y is the top of two tiles, the upper of which is empty while he is small."""
-    on_screen = at.Y_PAGE.read(ram) == 1
-    big = at.POWER_UP.read(ram) != 0
-    x = at.X_PAGE.read(ram) * 256 + at.X_PIXEL.read(ram) + TILE // 2
-    y = at.Y_ON_SCREEN.read(ram) + TILE // 2
-    tiles = np.column_stack((x, x)), np.column_stack((y + TILE, y))
-    _put(planes, MARIO, left, *tiles, np.column_stack((on_screen, on_screen & big)))
+def _draw_fire_bars(
+    planes: NDArray[np.int8],
+    left: NDArray[np.int64],
+    x: NDArray[np.int64],
+    y: NDArray[np.int64],
+    bar: NDArray[np.bool_],
+    kind: NDArray[np.int64],
+    angle: NDArray[np.int64],
+) -> None:
+    turn = (angle % 32) * (2 * np.pi / 32)
+    balls = np.where(kind == _LONG_FIRE_BAR, 12, 6)
+    for ball in range(12):
+        ball_x = x + 4 + np.rint(8 * ball * np.sin(turn)).astype(np.int64)
+        ball_y = y + 4 - np.rint(8 * ball * np.cos(turn)).astype(np.int64)
+        _put(planes, FIRE_BARS, left, ball_x, ball_y, bar & (ball < balls))
 
 
 def _put(
@@ -124,10 +164,13 @@ def _put(
     y: NDArray[np.int64],
     which: NDArray[np.bool_],
 ) -> None:
-    """Mark the tiles of some points: ``x`` in the area, ``y`` on the screen, px, all ``[lanes, things]``."""
-    column = x // TILE - left[:, None] // TILE
-    row = (y - _TOP) // TILE
+    """Mark the tiles of some points, all ``[things, lanes]``: ``x`` px in the area, ``y`` px on the screen.
+
+    ``left`` is the screen's first column in the area, ``[lanes]``.
+    """
+    column = x // TILE - left
+    row = y // TILE - _TOP // TILE
     inside = which & (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
-    lane, thing = np.nonzero(inside)
-    channels = channel if isinstance(channel, int) else channel[lane, thing]
-    planes[lane, channels, row[lane, thing], column[lane, thing]] = 1
+    lane = np.arange(len(planes))
+    at_once = ((lane * len(CHANNELS) + channel) * ROWS + row) * COLUMNS + column
+    planes.reshape(-1)[at_once[inside]] = 1

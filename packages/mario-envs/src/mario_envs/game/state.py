@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_envs.game import ram_map as at
-from mario_envs.game.ram_map import GameMode, PlayerState
+from mario_envs.game.ram_map import Fields, GameMode, PlayerState
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -80,53 +80,65 @@ _NAMES = tuple(field.name for field in fields(GameState))
 _IS_MOVED_BY_GAME = np.isin(np.arange(256), PlayerState.MOVED_BY_GAME)
 
 
+_FIELDS = Fields(
+    at.X_PAGE,
+    at.X_PIXEL,
+    at.Y_PAGE,
+    at.Y_ON_SCREEN,
+    at.SCREEN_X_PAGE,
+    at.SCREEN_X_PIXEL,
+    at.X_SPEED,
+    at.Y_SPEED,
+    at.AREA_DATA,
+    at.SCORE,
+    at.COINS,
+    at.CLOCK,
+    at.LIVES,
+    at.POWER_UP,
+    at.WORLD,
+    at.STAGE,
+    at.PLAYER_STATE,
+    at.GAME_MODE,
+    at.DEATH_MUSIC,
+)
+
+
 def decode(
     ram: NDArray[np.uint8], *, score_at_start: Ints | None = None, frame: Ints | None = None
 ) -> GameState:
     """Decode the RAM of all lanes, uint8 ``[lanes, 2048]``.
 
-    ``clear`` and ``dead`` are read as they stand in RAM at this moment.
+    ``clear`` and ``dead`` are read as they stand in RAM at this moment: a lane is clear while it slides down
+    the flagpole, walks to the castle, or has touched the axe; it is dead while it loses a life to an enemy or
+    the clock, or in a pit. Falling below the screen is not enough: out of a bonus room in the clouds it leads
+    back to the stage. The game tells the two apart by loading its death music.
     """
-    lives = at.LIVES.read(ram)
-    score = at.SCORE.read(ram) * 10
+    (
+        x_page, x_pixel, y_page, y_on_screen, screen_x_page, screen_x_pixel, x_speed, y_speed, area, tens,
+        coins, time, lives, power_up, world, stage, player_state, game_mode, death_music,
+    ) = _FIELDS.read(ram)  # fmt: skip
+    at_flag = (player_state == PlayerState.FLAGPOLE) | (player_state == PlayerState.WALKS_TO_CASTLE)
+    clear = at_flag | (game_mode == GameMode.END_OF_WORLD)
+    hit = (player_state == PlayerState.DYING) | (player_state == PlayerState.LOSES_LIFE)
+    score = tens * 10
     return GameState(
-        x=at.X_PAGE.read(ram) * 256 + at.X_PIXEL.read(ram),
+        x=x_page * 256 + x_pixel,
         # Above the screen the y page is 0, below it 2 or more.
-        y=(at.Y_PAGE.read(ram) - 1) * 256 + at.Y_ON_SCREEN.read(ram),
-        screen_x=at.SCREEN_X_PAGE.read(ram) * 256 + at.SCREEN_X_PIXEL.read(ram),
-        x_speed=at.X_SPEED.read(ram),
-        y_speed=at.Y_SPEED.read(ram),
-        area=at.AREA_DATA.read(ram),
+        y=(y_page - 1) * 256 + y_on_screen,
+        screen_x=screen_x_page * 256 + screen_x_pixel,
+        x_speed=x_speed,
+        y_speed=y_speed,
+        area=area,
         score=score,
-        coins=at.COINS.read(ram),
-        time=at.CLOCK.read(ram),
+        coins=coins,
+        time=time,
         lives=np.where(lives == 255, -1, lives),
-        power_up=np.minimum(at.POWER_UP.read(ram), 2),
-        world=at.WORLD.read(ram) + 1,
-        stage=at.STAGE.read(ram) + 1,
-        moved_by_game=_IS_MOVED_BY_GAME[at.PLAYER_STATE.read(ram)],
-        clear=is_clear(ram),
-        dead=is_dead(ram),
-        score_at_start=score if score_at_start is None else score_at_start,
+        power_up=np.minimum(power_up, 2),
+        world=world + 1,
+        stage=stage + 1,
+        moved_by_game=_IS_MOVED_BY_GAME[player_state],
+        clear=clear,
+        dead=(hit & ~clear) | (death_music != 0),
+        score_at_start=score.copy() if score_at_start is None else score_at_start,
         frame=np.zeros_like(score) if frame is None else frame,
     )
-
-
-def is_clear(ram: NDArray[np.uint8]) -> Bools:
-    """Return which lanes slide down the flagpole, walk to the castle, or have touched the axe."""
-    state = at.PLAYER_STATE.read(ram)
-    at_flag = (state == PlayerState.FLAGPOLE) | (state == PlayerState.WALKS_TO_CASTLE)
-    clear: Bools = at_flag | (at.GAME_MODE.read(ram) == GameMode.END_OF_WORLD)
-    return clear
-
-
-def is_dead(ram: NDArray[np.uint8]) -> Bools:
-    """Return which lanes are losing a life: to an enemy or the clock, or in a pit.
-
-    Falling below the screen is not enough: out of a bonus room in the clouds it leads back to the stage.
-    The game tells the two apart by loading its death music.
-    """
-    state = at.PLAYER_STATE.read(ram)
-    hit = (state == PlayerState.DYING) | (state == PlayerState.LOSES_LIFE)
-    dead: Bools = (hit & ~is_clear(ram)) | (at.DEATH_MUSIC.read(ram) != 0)
-    return dead

@@ -55,24 +55,27 @@ class Tiles(Observation):
     def observe(self, view: View) -> dict[str, NDArray[Any]]:
         """Return the grids, this step's last, and the vector."""
         now = grid(view.ram)
-        kept = view.memory
-        kept[:, :-1] = kept[:, 1:]
-        kept[:, -1] = now
-        kept[view.first] = now[view.first, None]
-        tiles = kept.reshape(len(kept), self.count * len(CHANNELS), ROWS, COLUMNS)
-        return {"tiles": tiles.copy(), "vector": _vector(view.state, view.ram, view.remaining)}
+        tiles = np.empty((len(now), *self.memory_shape), np.int8)
+        tiles[:, :-1] = view.memory[:, 1:]
+        tiles[:, -1] = now
+        if view.first.any():
+            tiles[view.first] = now[view.first, None]
+        view.memory[...] = tiles
+        return {
+            "tiles": tiles.reshape(len(now), -1, ROWS, COLUMNS),
+            "vector": _vector(view.state, view.ram, view.remaining),
+        }
 
 
 def _vector(state: GameState, ram: NDArray[np.uint8], remaining: NDArray[np.int32]) -> NDArray[np.float32]:
-    numbers = (
-        state.x_speed / 48,
-        state.y_speed / 4,
-        at.FLOAT_STATE.read(ram) == 0,
-        state.power_up / 2,
-        state.x % TILE / TILE,
-        state.y % TILE / TILE,
-        state.screen_x % TILE / TILE,
-        state.time / 400,
-    )
-    vector: NDArray[np.float64] = np.column_stack((*numbers, remaining / 60))
-    return vector.clip(_LOW, _HIGH).astype(np.float32)
+    vector = np.empty((len(ram), _NUMBERS), np.float32)
+    vector[:, 0] = state.x_speed / 48
+    vector[:, 1] = state.y_speed / 4
+    vector[:, 2] = at.FLOAT_STATE.read(ram) == 0
+    vector[:, 3] = state.power_up / 2
+    vector[:, 4] = state.x % TILE / TILE
+    vector[:, 5] = state.y % TILE / TILE
+    vector[:, 6] = state.screen_x % TILE / TILE
+    vector[:, 7] = state.time / 400
+    vector[:, 8:] = remaining / 60
+    return vector.clip(_LOW, _HIGH)
