@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -73,7 +74,7 @@ class Batch {
     void claim(const Request& request);
     void work();
     void start_threads();
-    bool do_one_job(std::unique_lock<std::mutex>& lock);
+    bool do_one_job(std::unique_lock<std::mutex>& lock, bool last);
     int32_t run_row(const Request& request, int row);
 
     int threads_;
@@ -84,7 +85,7 @@ class Batch {
     std::mutex mutex_;  // guards everything below
     std::condition_variable work_waits_, job_done_;
     std::deque<Job> jobs_;
-    int run_rows_left_ = 0;
+    std::atomic<int> run_rows_left_{0};  // changed under the mutex, read without it too
     std::vector<std::pair<int64_t, int32_t>> finished_;
     bool closing_ = false;
     std::vector<std::thread> workers_;

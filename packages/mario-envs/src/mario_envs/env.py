@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import gymnasium
@@ -10,7 +11,6 @@ import numpy as np
 from mario_envs.actions.base import to_array
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
-from mario_envs.saved_state import from_parts, name_parts, pack, unpack
 from mario_envs.settings import Settings
 
 #: Infos worth recording when an episode ends; tools read it from ``env.metadata``.
@@ -77,7 +77,7 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         self._renderer.forget(0)
         observations, infos = self._lanes.begin(0, self.np_random, self._renderer.on_frame)
         self._over, self._observation = False, first_row(observations)
-        return self._observation, first_row(infos)
+        return deepcopy(self._observation), first_row(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Play one step.
@@ -92,7 +92,8 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         step = self._lanes.step(_LANE, to_array(action)[None], self._renderer.on_frame)
         terminated, truncated = bool(step.terminated[0]), bool(step.truncated[0])
         self._over, self._observation = terminated or truncated, first_row(step.observations)
-        return self._observation, float(step.rewards[0]), terminated, truncated, first_row(step.infos)
+        observation = deepcopy(self._observation)
+        return observation, float(step.rewards[0]), terminated, truncated, first_row(step.infos)
 
     def save_state(self) -> bytes:
         """Return the whole state, random numbers included; everything after a restore goes as it went.
@@ -103,8 +104,7 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         """
         if self._observation is None:
             raise gymnasium.error.ResetNeeded("there is nothing to save before reset()")
-        facts = {"over": self._over, "random": self.np_random.bit_generator.state, **self._lanes.identity}
-        return pack({**self._lanes.save(0), **name_parts(self._observation)}, facts)
+        return self._lanes.save_state(0, self._observation, self._over, self.np_random)
 
     def restore_state(self, state: bytes) -> tuple[Any, dict[str, Any]]:
         """Go back to a saved state of this or an equal environment, or of a lane of an equal batch.
@@ -116,13 +116,10 @@ class MarioEnv(gymnasium.Env[Any, Any]):
             SavedStateError: the state is damaged, of another version, ROM, emulator or observation.
             EmulatorError: the emulator cannot go back to it (nes-py keeps one state only).
         """
-        arrays, facts = unpack(state, **self._lanes.identity)
-        infos = self._lanes.restore(0, arrays)
-        self.np_random.bit_generator.state = facts["random"]
-        self._over = facts["over"]
-        self._observation = from_parts(self.observation_space, arrays)
+        restored = self._lanes.restore_state(0, state, self.np_random)
+        self._over, self._observation = restored.over, restored.observation
         self._renderer.forget(0)
-        return self._observation, first_row(infos)
+        return deepcopy(self._observation), first_row(restored.infos)
 
     def render(self) -> Any:
         """Return what the render mode says."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mario_envs.actions.base import Action, ActionError, check_actions, plan_fault
+from mario_envs.actions.base import Action, check_actions
 from mario_envs.buttons import PLAYED, Button, ButtonPlan
 from mario_envs.emulators.default import default_emulator
 from mario_envs.emulators.protocol import (
@@ -27,9 +25,10 @@ from mario_envs.game.roms import load_rom
 from mario_envs.game.state import GameState, decode
 from mario_envs.lane_random import LaneRandom
 from mario_envs.observations.base import Observation, View
-from mario_envs.plugins.errors import PluginError
+from mario_envs.plugins import answers
 from mario_envs.plugins.manager import choose
 from mario_envs.rewards.base import Reward
+from mario_envs.saved_state import from_parts, name_parts, pack, unpack
 from mario_envs.settings import Settings
 
 #: NTSC frames per second (https://www.nesdev.org/wiki/Cycle_reference_chart).
@@ -46,7 +45,7 @@ class Step:
     """What a step brought; row ``i`` of each array belongs to the ``i``-th lane that was stepped.
 
     Attributes:
-        observations: array, or dict of arrays, lanes first.
+        observations: array, or dict of arrays, lanes first; the next step may write over them.
         rewards: float64 ``[lanes]``, the sum of the terms.
         terminated: bool ``[lanes]``.
         truncated: bool ``[lanes]``.
@@ -57,6 +56,21 @@ class Step:
     rewards: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
+    infos: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A lane's place after going back to a saved state.
+
+    Attributes:
+        observation: of one lane, without a lane axis.
+        over: whether its episode was over.
+        infos: as in :class:`Step`, of one row.
+    """
+
+    observation: Any
+    over: bool
     infos: dict[str, Any]
 
 
@@ -97,7 +111,7 @@ class Lanes:
             "emulator": emulator.record,
         }
         #: What two environments must share to exchange saved states.
-        self.identity: dict[str, Any] = {
+        self._identity: dict[str, Any] = {
             "rom": rom.sha256,
             "emulator": emulator.name,
             "observation": observation.name,
@@ -109,9 +123,12 @@ class Lanes:
         self._released = np.zeros_like(self._remaining)
         self._distance = np.zeros(num_lanes, np.int64)
         self._still_frames = np.zeros(num_lanes, np.int64)
+        self._most_still_frames = settings.max_still_seconds * FRAMES_PER_SECOND
         self._random = LaneRandom(num_lanes)
         self._memory = np.zeros((num_lanes, *self.observation.memory_shape), self.observation.memory_dtype)
         self._starts: dict[tuple[int, str], bytes] = {}
+        # Where the pictures of a step are drawn; the same memory each time, as new memory must be cleared.
+        self._pictures = self._new_pictures(num_lanes)
         #: Lanes that were sent and not yet received, and where their pictures are being drawn.
         self._on_their_way: dict[int, Any] = {}
 
@@ -135,7 +152,7 @@ class Lanes:
 
         self._go_to_start(lane, stage)
         # One frame more than asked, to have a picture of.
-        pictures, keep = self._pictures(lanes), self._keep_last(lanes, noops + 1)
+        pictures, keep = self._new_pictures(1), self._keep_last(lanes, noops + 1)
         idle = ButtonPlan.steady(Button(0), noops + 1)
         self.emulator.run(lanes, idle, keep=keep, pictures=pictures, on_frame=on_frame)
         ram = self.emulator.ram(lanes)
@@ -144,7 +161,7 @@ class Lanes:
         self._remaining[lanes] = 0
         self._distance[lanes] = state.x
         self._still_frames[lanes] = 0
-        return self._observe(lanes, ram, pictures, first=True), self._infos(lanes)
+        return self._observe(lanes, state, ram, pictures, first=True), self._infos(lanes, state)
 
     def _go_to_start(self, lane: int, stage: str) -> None:
         """Put one console where its stage begins, from a saved state if there is one."""
@@ -170,7 +187,8 @@ class Lanes:
             ActionError: before any frame runs.
             PluginError: the action, the reward or the observation returned something unusable.
         """
-        plan, keep, pictures = self._plan(lanes, actions)
+        plan, keep = self._plan(lanes, actions)
+        pictures = None if self._pictures is None else self._pictures[: len(lanes)]
         frames = self.emulator.run(
             lanes, plan, stop=stages.ENDINGS, keep=keep, pictures=pictures, on_frame=on_frame
         )
@@ -184,7 +202,8 @@ class Lanes:
             EmulatorError: the emulator cannot do that.
         """
         emulator = self._asynchronous()
-        plan, keep, pictures = self._plan(lanes, actions)
+        plan, keep = self._plan(lanes, actions)
+        pictures = self._new_pictures(len(lanes))
         emulator.send(lanes, plan, stop=stages.ENDINGS, keep=keep, pictures=pictures)
         for row, lane in enumerate(lanes.tolist()):
             self._on_their_way[lane] = None if pictures is None else pictures[row]
@@ -197,7 +216,7 @@ class Lanes:
         """
         lanes, frames = self._asynchronous().recv(min_lanes)
         parts = [self._on_their_way.pop(lane) for lane in lanes.tolist()]
-        pictures = self._pictures(lanes)
+        pictures = self._new_pictures(len(lanes))
         if pictures is not None:
             for row, part in enumerate(parts):
                 pictures[row] = part
@@ -213,25 +232,14 @@ class Lanes:
             raise EmulatorError('this emulator has no send and recv; use step, or emulator="native"')
         return self.emulator
 
-    def _plan(
-        self, lanes: LaneNumbers, actions: Any
-    ) -> tuple[ButtonPlan, NDArray[np.int32] | None, NDArray[np.uint8] | None]:
-        """Return the plan of the next step, which frames to keep, and room for their pictures."""
+    def _plan(self, lanes: LaneNumbers, actions: Any) -> tuple[ButtonPlan, NDArray[np.int32] | None]:
+        """Return the plan of the next step, and which frames to keep a picture of."""
         actions = check_actions(self.action.space, actions, len(lanes))
-        try:
-            plan = self.action.plan(actions, self._remaining[lanes])
-            fault = plan_fault(plan, len(lanes))
-        except ActionError:
-            raise
-        except Exception as error:  # whatever a stranger's action raises
-            raise PluginError(f"{self._action_name} failed: {type(error).__name__}: {error}") from error
-        if fault:
-            raise PluginError(f"{self._action_name}: {fault}")
+        plan = answers.plan(self._action_name, self.action, actions, self._remaining[lanes])
         self._remaining[lanes], self._released[lanes] = plan.holds, plan.released
-        pictures, keep = self._pictures(lanes), None
-        if pictures is not None:
-            keep = self.observation.keep(plan.frames, lanes, self._random)
-        return plan, keep, pictures
+        if self._pictures is None:
+            return plan, None
+        return plan, self.observation.keep(plan.frames, lanes, self._random)
 
     def _finish(
         self,
@@ -241,30 +249,39 @@ class Lanes:
         on_frame: FrameListener | None,
     ) -> Step:
         """Read what the emulator left, and make reward and observation of it."""
-        holds = self._remaining[lanes]
-        pressed = np.maximum(np.minimum(holds, frames[:, None]) - self._released[lanes], 0)
-        self._remaining[lanes] = np.maximum(holds - frames[:, None], 0)
-        before = self._state.take(lanes)
+        rows = self._rows(lanes)
+        holds = self._remaining[rows]
+        pressed = np.maximum(np.minimum(holds, frames[:, None]) - self._released[rows], 0)
+        self._remaining[rows] = np.maximum(holds - frames[:, None], 0)
+        before = self._state.take(rows)
         ram = self.emulator.ram(lanes)
         after = decode(ram, score_at_start=before.score_at_start, frame=before.frame + frames)
         if (after.clear | after.dead).any():
             ram = self._play_endings(lanes, after, ram, pictures, on_frame)
-        terms = self._terms(before, after)
-
-        self._state.put(lanes, self._with_new_life(after))
+        rewards, terms = answers.rewards(self._reward_name, self.reward, before, after)
         passed = after.frame - before.frame
         moved = (after.x != before.x) | (after.area != before.area)
-        self._still_frames[lanes] = np.where(moved, 0, self._still_frames[lanes] + passed)
-        self._distance[lanes] = np.maximum(self._distance[lanes], after.x)
+        still_frames = np.where(moved, 0, self._still_frames[rows] + passed)
         terminated = self._terminated(before, after)
-        still = self._still_frames[lanes] >= self.settings.max_still_seconds * FRAMES_PER_SECOND
+        if after.dead.any():
+            after = self._with_new_life(after)
+
+        # `before` may be a view of what is written here.
+        self._state.put(rows, after)
+        self._still_frames[rows] = still_frames
+        self._distance[rows] = np.maximum(self._distance[rows], after.x)
         return Step(
-            observations=self._observe(lanes, ram, pictures, first=False),
-            rewards=np.sum(list(terms.values()), axis=0),
+            observations=self._observe(lanes, after, ram, pictures, first=False),
+            rewards=rewards,
             terminated=terminated,
-            truncated=still & ~terminated,
-            infos=self._infos(lanes) | {"frames": passed, "pressed": pressed, "reward_terms": terms},
+            truncated=(still_frames >= self._most_still_frames) & ~terminated,
+            infos=self._infos(lanes, after) | {"frames": passed, "pressed": pressed, "reward_terms": terms},
         )
+
+    def _rows(self, lanes: LaneNumbers) -> LaneNumbers | slice:
+        """Return what to index all lanes' arrays with: for all in order a slice, which copies nothing."""
+        everyone = len(lanes) == len(self._distance) and bool((lanes[:-1] < lanes[1:]).all())
+        return slice(None) if everyone else lanes
 
     def _play_endings(
         self,
@@ -283,6 +300,8 @@ class Lanes:
         ended = after.clear | after.dead if whole_game else after.clear
         if not ended.any():
             return ram
+        # What was planned before belongs to the life or stage that is over.
+        self._remaining[lanes[ended]] = 0
         at_axe = ended & (ram_map.GAME_MODE.read(ram) == GameMode.END_OF_WORLD)
         self._idle_until(stages.AFTER_AXE, at_axe, lanes, after, on_frame)
         self._idle_until(stages.AFTER_STAGE, ended & ~at_axe, lanes, after, on_frame)
@@ -323,74 +342,36 @@ class Lanes:
         if pictures is not None and wanted is not None:
             pictures[rows] = wanted
 
-    def _terms(self, before: GameState, after: GameState) -> dict[str, NDArray[np.float64]]:
-        """Return the reward's terms, checked."""
-        try:
-            # Adding 0.0 turns -0.0 into 0.0.
-            terms = {
-                str(name): np.asarray(term, np.float64) + 0.0
-                for name, term in self.reward(before, after).items()
-            }
-        except Exception as error:  # whatever a stranger's reward raises
-            raise PluginError(f"{self._reward_name} failed: {type(error).__name__}: {error}") from error
-        if not terms:
-            raise PluginError(f"{self._reward_name} returned no term")
-        for name, term in terms.items():
-            if term.shape != after.x.shape:
-                raise PluginError(
-                    f"{self._reward_name}: term {name!r} has shape {term.shape}, "
-                    f"not {after.x.shape}, one per lane"
-                )
-            if not np.isfinite(term).all():
-                raise PluginError(f"{self._reward_name}: term {name!r} is not finite")
-        return terms
-
     def _observe(
-        self, lanes: LaneNumbers, ram: NDArray[np.uint8], pictures: NDArray[np.uint8] | None, *, first: bool
+        self,
+        lanes: LaneNumbers,
+        state: GameState,
+        ram: NDArray[np.uint8],
+        pictures: NDArray[np.uint8] | None,
+        *,
+        first: bool,
     ) -> Any:
         """Return the observation plugin's observations, checked."""
-        # All lanes in order, as a batch steps them: a view, where a choice would be copied twice.
-        everyone = len(lanes) == len(self._memory) and bool((lanes[:-1] < lanes[1:]).all())
-        memory = self._memory if everyone else self._memory[lanes]
+        rows = self._rows(lanes)
+        memory = self._memory[rows]
         view = View(
-            state=self._state.take(lanes),
+            state=state,
             ram=ram,
-            remaining=self._remaining[lanes],
+            remaining=self._remaining[rows],
             pictures=pictures,
             first=np.full(len(lanes), first),
             memory=memory,
         )
-        try:
-            observations = self.observation.observe(view)
-        except Exception as error:  # whatever a stranger's observation raises
-            raise PluginError(f"{self._observation_name} failed: {type(error).__name__}: {error}") from error
-        if not everyone:
-            self._memory[lanes] = memory
-        self._check_observations(self.observation.space, observations, len(lanes))
+        observations = answers.observations(self._observation_name, self.observation, view)
+        if not isinstance(rows, slice):
+            self._memory[rows] = memory
         return observations
 
-    def _check_observations(self, space: spaces.Space[Any], observations: Any, lanes: int) -> None:
-        if isinstance(space, spaces.Dict):
-            if not isinstance(observations, Mapping) or observations.keys() != space.spaces.keys():
-                raise PluginError(f"{self._observation_name} must return a dict with {sorted(space.spaces)}")
-            for name, part in space.spaces.items():
-                self._check_observations(part, observations[name], lanes)
-            return
-        expected = (lanes, *(space.shape or ()))
-        shape, dtype = getattr(observations, "shape", None), getattr(observations, "dtype", None)
-        if shape != expected or dtype != space.dtype:
-            raise PluginError(
-                f"{self._observation_name} returned shape {shape} of {dtype}; "
-                f"its space needs {expected} of {space.dtype}"
-            )
-        if observations.dtype.kind == "f" and not np.isfinite(observations).all():
-            raise PluginError(f"{self._observation_name} returned a value that is not finite")
-
-    def _pictures(self, lanes: LaneNumbers) -> NDArray[np.uint8] | None:
+    def _new_pictures(self, lanes: int) -> NDArray[np.uint8] | None:
         wanted = self.observation.pictures
         if wanted is None:
             return None
-        return np.empty((len(lanes), wanted.count, wanted.height, wanted.width), np.uint8)
+        return np.zeros((lanes, wanted.count, wanted.height, wanted.width), np.uint8)
 
     def _keep_last(self, lanes: LaneNumbers, frames: int) -> NDArray[np.int32] | None:
         wanted = self.observation.pictures
@@ -405,8 +386,7 @@ class Lanes:
             return after.clear | after.dead
         return (after.lives < 0) | (after.clear & _at_last_castle(before))
 
-    def _infos(self, lanes: LaneNumbers) -> dict[str, Any]:
-        state = self._state.take(lanes)
+    def _infos(self, lanes: LaneNumbers, state: GameState) -> dict[str, Any]:
         return {
             "x": state.x,
             "y": state.y,
@@ -425,11 +405,21 @@ class Lanes:
             "holds": self._remaining[lanes],
         }
 
-    def save(self, lane: int) -> dict[str, NDArray[Any]]:
-        """Return all there is to know of a lane, its console included, as arrays."""
+    def save_state(self, lane: int, observation: Any, over: bool, random: np.random.Generator) -> bytes:
+        """Return all there is to know of a lane, which must not be on its way.
+
+        Args:
+            lane: which.
+            observation: the last that it gave, without a lane axis.
+            over: whether its episode is over.
+            random: the generator that :meth:`begin` is given for this lane.
+
+        Raises:
+            EmulatorError: the emulator cannot save.
+        """
         row = np.array([lane])
         state = self._state.take(row)
-        return {
+        arrays = {
             "console": np.frombuffer(self.emulator.save(lane), np.uint8),
             "remaining": self._remaining[lane],
             "distance": self._distance[row],
@@ -437,14 +427,18 @@ class Lanes:
             "random": self._random.state[row],
             "memory": self._memory[lane],
             **{f"state.{field.name}": getattr(state, field.name) for field in fields(state)},
+            **name_parts(observation),
         }
+        return pack(arrays, {"over": over, "random": random.bit_generator.state, **self._identity})
 
-    def restore(self, lane: int, saved: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-        """Put a lane back to what :meth:`save` returned, of this or another lane; return its infos.
+    def restore_state(self, lane: int, state: bytes, random: np.random.Generator) -> Restored:
+        """Put a lane, and its generator, back to what :meth:`save_state` returned of this or another lane.
 
         Raises:
+            SavedStateError: the state is damaged, of another version, ROM, emulator or observation.
             EmulatorError: the emulator cannot go back to that.
         """
+        saved, facts = unpack(state, **self._identity)
         row = np.array([lane])
         self.emulator.restore(lane, saved["console"].tobytes())
         self._remaining[lane] = saved["remaining"]
@@ -452,9 +446,11 @@ class Lanes:
         self._still_frames[row] = saved["still_frames"]
         self._random.state[row] = saved["random"]
         self._memory[lane] = saved["memory"]
-        state = {field.name: saved[f"state.{field.name}"] for field in fields(GameState)}
-        self._state.put(row, GameState(**state))
-        return self._infos(row)
+        game = {field.name: saved[f"state.{field.name}"] for field in fields(GameState)}
+        self._state.put(row, GameState(**game))
+        random.bit_generator.state = facts["random"]
+        observation = from_parts(self.observation.space, saved)
+        return Restored(observation, bool(facts["over"]), self._infos(row, self._state.take(row)))
 
     def screen(self, lane: int) -> NDArray[np.uint8]:
         """Return one lane's picture, RGB uint8 ``[240, 256, 3]``."""

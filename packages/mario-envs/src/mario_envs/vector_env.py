@@ -17,7 +17,6 @@ from mario_envs.actions.base import ActionError, to_array
 from mario_envs.env import EPISODE_INFO
 from mario_envs.lanes import Lanes, Step
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
-from mario_envs.saved_state import from_parts, name_parts, pack, unpack
 from mario_envs.settings import Settings
 
 
@@ -70,6 +69,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._randoms = [seeding.np_random(None)[0] for _ in range(num_envs)]
+        self._everyone = np.arange(num_envs)
         self._begun = np.zeros(num_envs, bool)
         self._over = np.zeros(num_envs, bool)
         self._to_begin: list[int] = []
@@ -121,7 +121,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 frame has run then.
             ResetNeeded: a lane's episode is over and the autoreset mode is "Disabled".
         """
-        lanes = np.arange(self.num_envs)
+        lanes = self._everyone
         actions = self._checked(actions, lanes)
         playing = np.flatnonzero(~self._over)
         step = self._lanes.step(playing, actions[playing], self._renderer.on_frame) if len(playing) else None
@@ -144,9 +144,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             EmulatorError: the emulator has no asynchronous runs.
         """
         lanes = np.asarray(lanes, np.intp)
-        busy = sorted(self._lanes.on_their_way.union(self._to_begin).intersection(lanes.tolist()))
-        if busy:
-            raise ValueError(f"lanes {busy} were sent and not yet received: call recv() first")
+        self._check_not_sent(lanes.tolist())
         actions = self._checked(actions, lanes)
         over = self._over[lanes]
         if not over.all():
@@ -198,7 +196,8 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         infos: dict[str, Any] = {}
         if step is not None:
             rewards[rows], terminated[rows], truncated[rows] = step.rewards, step.terminated, step.truncated
-            _write(self._observations, lanes[rows], step.observations)
+            everyone = len(rows) == self.num_envs and lanes is self._everyone
+            _write(self._observations, slice(None) if everyone else lanes[rows], step.observations)
             over = step.terminated | step.truncated
             self._over[lanes[rows]] = over
             if self.autoreset_mode is AutoresetMode.SAME_STEP and over.any():
@@ -242,9 +241,9 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """Return one lane's whole state; see :meth:`mario_envs.env.MarioEnv.save_state`."""
         if not self._begun[lane]:
             raise gymnasium.error.ResetNeeded("there is nothing to save before reset()")
-        random = self._randoms[lane].bit_generator.state
-        facts = {"over": bool(self._over[lane]), "random": random, **self._lanes.identity}
-        return pack({**self._lanes.save(lane), **name_parts(_rows(self._observations, lane))}, facts)
+        self._check_not_sent([lane])
+        observation, over = _rows(self._observations, lane), bool(self._over[lane])
+        return self._lanes.save_state(lane, observation, over, self._randoms[lane])
 
     def restore_state(self, lane: int, state: bytes) -> tuple[Any, dict[str, Any]]:
         """Put one lane back; see :meth:`mario_envs.env.MarioEnv.restore_state`.
@@ -252,15 +251,19 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         Returns:
             All lanes' observations, and the infos of this one.
         """
-        arrays, facts = unpack(state, **self._lanes.identity)
+        self._check_not_sent([lane])
+        restored = self._lanes.restore_state(lane, state, self._randoms[lane])
         infos: dict[str, Any] = {}
-        _merge(infos, self._lanes.restore(lane, arrays), np.array([lane]), self.num_envs)
-        self._randoms[lane].bit_generator.state = facts["random"]
-        self._begun[lane], self._over[lane] = True, facts["over"]
-        row = from_parts(self.single_observation_space, arrays)
-        _write(self._observations, np.array([lane]), _add_axis(row))
+        _merge(infos, restored.infos, np.array([lane]), self.num_envs)
+        self._begun[lane], self._over[lane] = True, restored.over
+        _write(self._observations, np.array([lane]), _add_axis(restored.observation))
         self._renderer.forget(lane)
         return deepcopy(self._observations), infos
+
+    def _check_not_sent(self, lanes: list[int]) -> None:
+        busy = sorted(self._lanes.on_their_way.union(self._to_begin).intersection(lanes))
+        if busy:
+            raise ValueError(f"lanes {busy} were sent and not yet received: call recv() first")
 
     def render(self) -> tuple[RenderFrame, ...] | None:
         """Return what the render mode says, one entry per lane."""
@@ -274,7 +277,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._lanes.close()
 
 
-def _write(batch: Any, lanes: NDArray[np.intp], rows: Any) -> None:
+def _write(batch: Any, lanes: NDArray[np.intp] | slice, rows: Any) -> None:
     """Write rows into a batch of observations, array or dict of arrays, in place."""
     if isinstance(batch, dict):
         for name, part in batch.items():
@@ -298,7 +301,7 @@ def _rows(batch: Any, which: Any) -> Any:
 
 
 def _merge(infos: dict[str, Any], part: dict[str, Any], lanes: NDArray[np.intp], num_envs: int) -> None:
-    """Write the infos of some lanes, rising, into Gymnasium's form: arrays over all lanes, and masks ``_name``.
+    """Write the infos of some lanes, rising, into Gymnasium's form: arrays of all lanes, masks ``_name``.
 
     Takes the arrays over as they are where they have all lanes.
     """

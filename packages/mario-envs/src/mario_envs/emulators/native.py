@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,14 @@ def _load() -> Any:
         ) from None
 
 
+@lru_cache
+def _stops(conditions: tuple[StopCondition, ...]) -> NDArray[np.int32]:
+    for condition in conditions:
+        if not 0 <= condition.address < RAM_SIZE:
+            raise EmulatorError(f"stop address {condition.address:#06x} is not in work RAM (0 to 0x07FF)")
+    return np.array([(s.address, s.low, s.high) for s in conditions], np.int32).reshape(-1, 3)
+
+
 @dataclass(frozen=True)
 class _Rows:
     """The arguments of one run, checked, in the layout that the extension takes."""
@@ -72,16 +81,13 @@ class _Rows:
             raise EmulatorError("give keep and pictures together, or neither")
         if pictures is not None and (pictures.dtype != np.uint8 or not pictures.flags.c_contiguous):
             raise EmulatorError("pictures must be a C-contiguous uint8 array: it is written in place")
-        for condition in stop:
-            if not 0 <= condition.address < RAM_SIZE:
-                raise EmulatorError(f"stop address {condition.address:#06x} is not in work RAM (0 to 0x07FF)")
         rows = len(lanes)
         return cls(
             lanes=np.ascontiguousarray(lanes, np.int64),
             frames=np.ascontiguousarray(plan.frames, np.int32),
             holds=np.ascontiguousarray(plan.holds, np.int32).reshape(rows, len(PLAYED)),
             released=np.ascontiguousarray(plan.released, np.int32).reshape(rows, len(PLAYED)),
-            stops=np.array([(s.address, s.low, s.high) for s in stop], np.int32).reshape(-1, 3),
+            stops=_stops(stop),
             keep=None if keep is None else np.ascontiguousarray(keep, np.int32),
             pictures=pictures,
         )

@@ -52,17 +52,13 @@ _row = np.arange(ROWS)[:, None]
 _page = _column // COLUMNS % 2
 _TILES_FROM = at.LEVEL_TILES.address + (_page * ROWS + _row) * COLUMNS + _column % COLUMNS
 
-_SCENE = Fields(
-    at.SCREEN_X_PAGE, at.SCREEN_X_PIXEL, at.Y_PAGE, at.POWER_UP, at.AREA_TYPE, at.HARD_MODE
-)  # fmt: skip
-_ENEMIES = Fields(at.ENEMY_ACTIVE, at.ENEMY_Y_PAGE, at.ENEMY_TYPE)
-_FLYING = Fields(at.FIREBALL_STATE, at.MISC_STATE)
-
 # Everything that fills one tile, or two: enemies, Mario's fireballs, hammers, Mario's lower and upper half.
-_THINGS = Fields(
-    at.ENEMY_X_PAGE, at.FIREBALL_X_PAGE, at.MISC_X_PAGE, at.X_PAGE, at.X_PAGE,
-    at.ENEMY_X_PIXEL, at.FIREBALL_X_PIXEL, at.MISC_X_PIXEL, at.X_PIXEL, at.X_PIXEL,
-    at.ENEMY_Y_PIXEL, at.FIREBALL_Y_PIXEL, at.MISC_Y_PIXEL, at.Y_ON_SCREEN, at.Y_ON_SCREEN,
+# Their state, x and y are three blocks of equal order, so that one read and one calculation serve them all.
+_FIELDS = Fields(
+    at.SCREEN_X, at.AREA_TYPE, at.HARD_MODE, at.ENEMY_TYPE,
+    at.ENEMY_ACTIVE, at.FIREBALL_STATE, at.MISC_STATE, at.PLAYER_STATE, at.POWER_UP,
+    at.ENEMY_X, at.FIREBALL_X, at.MISC_X, at.X, at.X,
+    at.ENEMY_Y, at.FIREBALL_Y, at.MISC_Y, at.Y, at.Y,
 )  # fmt: skip
 _SLOTS = (at.ENEMY_TYPE.size, at.FIREBALL_STATE.size, at.MISC_STATE.size, 1, 1)
 _ENEMY = slice(at.ENEMY_TYPE.size)
@@ -77,43 +73,37 @@ def _per_thing(*values: int) -> NDArray[np.int64]:
 # is the top of two tiles, the upper of which is empty while he is small.
 _TO_MIDDLE_X = _per_thing(8, 4, 4, 8, 8)
 _TO_MIDDLE_Y = _per_thing(16, 4, 4, 24, 8)
+# Where the grid's first row is in y; fireballs and hammers have no page.
+_GRID_TOP = _TOP + _per_thing(256, 0, 0, 256, 256)
+# A thing is there if its state is at least this. Misc objects below 0x80 are coins that jump out of blocks.
+_THERE_FROM = _per_thing(0x01, 0x01, 0x80, 0x00, 0x01)
 _CHANNEL = _per_thing(ENEMIES, PROJECTILES, PROJECTILES, MARIO, MARIO)
-# A fireball's state counts from 1; misc objects below 0x80 are coins that jump out of blocks.
-_FLIES_FROM = np.repeat([0x01, 0x80], _SLOTS[1:3])[:, None]
 
 
 def grid(ram: NDArray[np.uint8]) -> NDArray[np.int8]:
     """Return the grid of every lane: uint8 ``[lanes, 2048]`` → int8 ``[lanes, 7, 13, 16]`` of 0 and 1."""
-    lanes = len(ram)
-    planes = np.zeros((lanes, len(CHANNELS), ROWS, COLUMNS), np.int8)
-    left_page, left_pixel, y_page, power_up, area_type, hard_mode = _SCENE.read(ram)
-    left = (left_page * 256 + left_pixel) // TILE
+    planes = np.zeros((len(ram), len(CHANNELS), ROWS, COLUMNS), np.int8)
+    rows = _FIELDS.read(ram)
+    screen_x, area_type, hard_mode = rows[:3]
+    left = screen_x // TILE
     _draw_level(planes, ram, left)
 
-    active, enemy_page, kind = _ENEMIES.read(ram).reshape(3, -1, lanes)
-    there = (active != 0) & (enemy_page == 1)
-    x_page, x_pixel, y = _THINGS.read(ram).reshape(3, -1, lanes)
-    x = x_page * 256 + x_pixel
-    channel = np.broadcast_to(_CHANNEL, x.shape).copy()
-    channel[_ENEMY] = _CHANNEL_OF_ENEMY[kind]
-    on_screen = y_page == 1
-    which = np.concatenate(
-        (
-            there & (channel[_ENEMY] >= 0),
-            _FLYING.read(ram) >= _FLIES_FROM,
-            on_screen[None],
-            (on_screen & (power_up != 0))[None],
-        )
-    )
-    _put(planes, channel, left, x + _TO_MIDDLE_X, y + _TO_MIDDLE_Y, which)
+    kind = rows[3 : 3 + at.ENEMY_TYPE.size]
+    state, x, y = rows[3 + at.ENEMY_TYPE.size :].reshape(3, len(_CHANNEL), -1)
+    y -= _GRID_TOP
+    there = state >= _THERE_FROM
+    channel = np.repeat(_CHANNEL, len(ram), axis=1)
+    channel[_ENEMY] = _CHANNEL_OF_ENEMY.take(kind)
+    _put(planes, channel, left, x + _TO_MIDDLE_X, y + _TO_MIDDLE_Y, there & (channel >= 0))
 
-    lift = there & (kind >= _FIRST_LIFT) & (kind <= _LAST_LIFT)
-    if lift.any():
+    large = there[_ENEMY] & (kind >= _FIRST_FIRE_BAR) & (kind <= _LAST_LIFT)
+    if large.any():
+        x, y = x[_ENEMY], y[_ENEMY]
         short = (area_type == _CASTLE) | (hard_mode != 0)
-        _draw_lifts(planes, left, x[_ENEMY], y[_ENEMY], lift, kind, short)
-    bar = there & (kind >= _FIRST_FIRE_BAR) & (kind <= _LONG_FIRE_BAR)
-    if bar.any():
-        _draw_fire_bars(planes, left, x[_ENEMY], y[_ENEMY], bar, kind, at.FIRE_BAR_ANGLE.read(ram).T)
+        _draw_lifts(planes, left, x, y, large & (kind >= _FIRST_LIFT), kind, short)
+        on_screen = (y >= -_TOP) & (y < 256 - _TOP)
+        bar = large & (kind <= _LONG_FIRE_BAR) & on_screen
+        _draw_fire_bars(planes, left, x, y, bar, kind, at.FIRE_BAR_ANGLE.read(ram).T)
     return planes
 
 
@@ -164,13 +154,14 @@ def _put(
     y: NDArray[np.int64],
     which: NDArray[np.bool_],
 ) -> None:
-    """Mark the tiles of some points, all ``[things, lanes]``: ``x`` px in the area, ``y`` px on the screen.
+    """Mark the tiles of some points, all ``[things, lanes]``: ``x`` px in the area, ``y`` px in the grid.
 
     ``left`` is the screen's first column in the area, ``[lanes]``.
     """
     column = x // TILE - left
-    row = y // TILE - _TOP // TILE
-    inside = which & (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
+    row = y // TILE
+    # Taken as unsigned, what is negative is far too large.
+    inside = which & (row.view(np.uint64) < ROWS) & (column.view(np.uint64) < COLUMNS)
     lane = np.arange(len(planes))
     at_once = ((lane * len(CHANNELS) + channel) * ROWS + row) * COLUMNS + column
     planes.reshape(-1)[at_once[inside]] = 1

@@ -23,16 +23,18 @@ class Field:
         meaning: in words, with unit and the values that matter.
         size: bytes, from ``address`` on.
         encoding: "unsigned" (low byte first), "signed" (one byte), "digits" (bytes 0–9, most
-            significant first) or "bytes" (an array, as it is).
+            significant first) or "bytes" (one for each slot).
+        page: of the first byte of what is to be multiplied by 256 and added, slot by slot.
     """
 
     address: int
     meaning: str
     size: int = 1
     encoding: Literal["unsigned", "signed", "digits", "bytes"] = "unsigned"
+    page: int | None = None
 
     def read(self, ram: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Decode the field for every lane: ``[lanes, 2048]`` → int64 ``[lanes]``, or ``[lanes, size]``.
+        """Decode the field for every lane: ``[lanes, 2048]`` → int64 ``[lanes]``, or ``[lanes, slots]``.
 
         >>> ram = np.zeros((1, 2048), np.uint8)
         >>> ram[0, 0x07F8:0x07FB] = 3, 9, 8
@@ -40,17 +42,23 @@ class Field:
         array([398])
         """
         rows = self._alone.read(ram)
-        return rows.T if self.encoding == "bytes" else rows[0]
+        return rows[0] if len(rows) == 1 else rows.T
 
     @cached_property
     def _alone(self) -> Fields:
         return Fields(self)
 
     @property
-    def _place_values(self) -> list[int]:
-        if self.encoding == "digits":
-            return [10**place for place in reversed(range(self.size))]
-        return [1] * self.size if self.encoding == "bytes" else [256**place for place in range(self.size)]
+    def _rows(self) -> list[list[tuple[int, int]]]:
+        """Return the bytes of each row that the field has, each as its address and what it counts for."""
+        if self.page is not None:
+            return [[(self.address + i, 1), (self.page + i, 256)] for i in range(self.size)]
+        if self.encoding == "bytes":
+            return [[(self.address + i, 1)] for i in range(self.size)]
+        base = 10 if self.encoding == "digits" else 256
+        places = range(self.size)
+        powers = reversed(places) if self.encoding == "digits" else places
+        return [[(self.address + i, base**power) for i, power in zip(places, powers, strict=True)]]
 
 
 class Fields:
@@ -65,38 +73,36 @@ class Fields:
     """
 
     def __init__(self, *fields: Field) -> None:
-        parts = [(field, field.address + i) for field in fields for i in range(field.size)]
-        self._addresses = np.array([address for _, address in parts], np.intp)
-        self._places = np.array([[value] for field in fields for value in field._place_values], np.int64)
+        rows = [row for field in fields for row in field._rows]
+        self._addresses = np.array([address for row in rows for address, _ in row], np.intp)
+        self._places = np.array([[value] for row in rows for _, value in row], np.int64)
+        self._starts = np.cumsum([0, *(len(row) for row in rows[:-1])])
         # A signed byte is 128 less than the same byte with its sign bit turned over.
-        self._signs = np.array([0x80 * (field.encoding == "signed") for field, _ in parts], np.uint8)
-        # Where in the parts each row begins: at every byte of "bytes", else at the field's first.
-        begins = [field.encoding == "bytes" or address == field.address for field, address in parts]
-        self._starts = np.flatnonzero(begins)
+        signed = [field.encoding == "signed" for field in fields for row in field._rows for _ in row]
+        self._signs = np.where(signed, 0x80, 0).astype(np.uint8)
         self._offsets = -self._signs[self._starts, None].astype(np.int64)
 
     def read(self, ram: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Decode ``[lanes, 2048]`` into int64 ``[rows, lanes]``: a row per field, ``size`` for "bytes"."""
-        rows: NDArray[np.int64] = (ram.take(self._addresses, axis=1) ^ self._signs).T * self._places
-        if len(self._starts) < len(rows):
-            rows = np.add.reduceat(rows, self._starts, axis=0)
-        return rows + self._offsets
+        """Decode ``[lanes, 2048]`` into int64 ``[rows, lanes]``: a row per field, or per slot of it."""
+        parts = (ram.take(self._addresses, axis=1) ^ self._signs).T * self._places
+        rows: NDArray[np.int64] = np.add.reduceat(parts, self._starts, axis=0)
+        rows += self._offsets
+        return rows
 
 
 # The player
 PLAYER_STATE = Field(0x000E, "GameEngineSubroutine: what the game does with the player; see PlayerState")
 FLOAT_STATE = Field(0x001D, "0 ground, 1 jump, 2 fall, 3 climbing or sliding down the flagpole")
-X_PAGE = Field(0x006D, "player x in the area, in pages of 256 px")
-X_PIXEL = Field(0x0086, "player x within its page, px")
+X = Field(0x0086, "player x in the area, px", page=0x006D)
 X_SPEED = Field(0x0057, "player x speed, 1/16 px per frame", encoding="signed")
 Y_SPEED = Field(0x009F, "player y speed, px per frame, downwards", encoding="signed")
-Y_ON_SCREEN = Field(0x03B8, "player y on the screen, px from the top")
-Y_PAGE = Field(0x00B5, "player y page: 0 above the screen, 1 on it, more when falling out below")
+Y = Field(
+    0x03B8, "player y, px: 256 is the top of the screen, 512 and more is falling out below", page=0x00B5
+)
 POWER_UP = Field(0x0756, "0 small, 1 big, 2 fire")
 
 # The picture
-SCREEN_X_PAGE = Field(0x071A, "left edge of the picture in the area, in pages of 256 px")
-SCREEN_X_PIXEL = Field(0x071C, "left edge of the picture within its page, px")
+SCREEN_X = Field(0x071C, "left edge of the picture in the area, px", page=0x071A)
 
 # The counters
 SCORE = Field(0x07DD, "score in tens: millions first, the printed last digit is always 0", 6, "digits")
@@ -121,21 +127,17 @@ HARD_MODE = Field(0x06CC, "SecondaryHardMode: 1 from 5-3 on; shorter lifts")
 # The things on the screen
 ENEMY_ACTIVE = Field(0x000F, "enemy slots in use", 6, "bytes")
 ENEMY_TYPE = Field(0x0016, "enemy identifiers by slot", 6, "bytes")
-ENEMY_X_PAGE = Field(0x006E, "enemy x in pages, by slot", 6, "bytes")
-ENEMY_X_PIXEL = Field(0x0087, "enemy x within its page, px, by slot", 6, "bytes")
-ENEMY_Y_PAGE = Field(0x00B6, "enemy y page by slot, 1 on the screen", 6, "bytes")
-ENEMY_Y_PIXEL = Field(0x00CF, "enemy y on the screen, px, by slot", 6, "bytes")
+ENEMY_X = Field(0x0087, "enemy x in the area, px, by slot", 6, "bytes", page=0x006E)
+ENEMY_Y = Field(0x00CF, "enemy y, px, by slot: 256 is the top of the screen", 6, "bytes", page=0x00B6)
 FIRE_BAR_ANGLE = Field(
     0x00A0, "FirebarSpinState_High: 32nds of a turn clockwise from above, by slot", 6, "bytes"
 )
 FIREBALL_STATE = Field(0x0024, "Mario's own fireballs in use, by slot", 2, "bytes")
-FIREBALL_X_PAGE = Field(0x0074, "fireball x in pages, by slot", 2, "bytes")
-FIREBALL_X_PIXEL = Field(0x008D, "fireball x within its page, px, by slot", 2, "bytes")
-FIREBALL_Y_PIXEL = Field(0x00D5, "fireball y on the screen, px, by slot", 2, "bytes")
+FIREBALL_X = Field(0x008D, "fireball x in the area, px, by slot", 2, "bytes", page=0x0074)
+FIREBALL_Y = Field(0x00D5, "fireball y on the screen, px, by slot", 2, "bytes")
 MISC_STATE = Field(0x002A, "hammers (0x80 and above) and jumping coins, by slot", 9, "bytes")
-MISC_X_PAGE = Field(0x007A, "x of these in pages, by slot", 9, "bytes")
-MISC_X_PIXEL = Field(0x0093, "x of these within the page, px, by slot", 9, "bytes")
-MISC_Y_PIXEL = Field(0x00DB, "y of these on the screen, px, by slot", 9, "bytes")
+MISC_X = Field(0x0093, "x of these in the area, px, by slot", 9, "bytes", page=0x007A)
+MISC_Y = Field(0x00DB, "y of these on the screen, px, by slot", 9, "bytes")
 LEVEL_TILES = Field(0x0500, "two pages of 13 rows × 16 columns of level tiles, 0 is empty", 416, "bytes")
 
 

@@ -59,11 +59,11 @@ class GameState:
     score_at_start: Ints
     frame: Ints
 
-    def take(self, rows: NDArray[np.intp]) -> GameState:
-        """Return the state of some lanes, in that order."""
+    def take(self, rows: NDArray[np.intp] | slice) -> GameState:
+        """Return the state of some lanes, in that order; of a slice, a view."""
         return GameState(*(getattr(self, name)[rows] for name in _NAMES))
 
-    def put(self, rows: NDArray[np.intp], other: GameState) -> None:
+    def put(self, rows: NDArray[np.intp] | slice, other: GameState) -> None:
         """Write ``other`` over some lanes, in place."""
         for name in _NAMES:
             getattr(self, name)[rows] = getattr(other, name)
@@ -78,15 +78,14 @@ class GameState:
 
 _NAMES = tuple(field.name for field in fields(GameState))
 _IS_MOVED_BY_GAME = np.isin(np.arange(256), PlayerState.MOVED_BY_GAME)
+_IS_AT_FLAG = np.isin(np.arange(256), (PlayerState.FLAGPOLE, PlayerState.WALKS_TO_CASTLE))
+_IS_HIT = np.isin(np.arange(256), (PlayerState.DYING, PlayerState.LOSES_LIFE))
 
 
 _FIELDS = Fields(
-    at.X_PAGE,
-    at.X_PIXEL,
-    at.Y_PAGE,
-    at.Y_ON_SCREEN,
-    at.SCREEN_X_PAGE,
-    at.SCREEN_X_PIXEL,
+    at.X,
+    at.Y,
+    at.SCREEN_X,
     at.X_SPEED,
     at.Y_SPEED,
     at.AREA_DATA,
@@ -114,18 +113,15 @@ def decode(
     back to the stage. The game tells the two apart by loading its death music.
     """
     (
-        x_page, x_pixel, y_page, y_on_screen, screen_x_page, screen_x_pixel, x_speed, y_speed, area, tens,
-        coins, time, lives, power_up, world, stage, player_state, game_mode, death_music,
+        x, y, screen_x, x_speed, y_speed, area, tens, coins, time, lives, power_up, world, stage,
+        player_state, game_mode, death_music,
     ) = _FIELDS.read(ram)  # fmt: skip
-    at_flag = (player_state == PlayerState.FLAGPOLE) | (player_state == PlayerState.WALKS_TO_CASTLE)
-    clear = at_flag | (game_mode == GameMode.END_OF_WORLD)
-    hit = (player_state == PlayerState.DYING) | (player_state == PlayerState.LOSES_LIFE)
+    clear = _IS_AT_FLAG.take(player_state) | (game_mode == GameMode.END_OF_WORLD)
     score = tens * 10
     return GameState(
-        x=x_page * 256 + x_pixel,
-        # Above the screen the y page is 0, below it 2 or more.
-        y=(y_page - 1) * 256 + y_on_screen,
-        screen_x=screen_x_page * 256 + screen_x_pixel,
+        x=x,
+        y=y - 256,
+        screen_x=screen_x,
         x_speed=x_speed,
         y_speed=y_speed,
         area=area,
@@ -136,9 +132,9 @@ def decode(
         power_up=np.minimum(power_up, 2),
         world=world + 1,
         stage=stage + 1,
-        moved_by_game=_IS_MOVED_BY_GAME[player_state],
+        moved_by_game=_IS_MOVED_BY_GAME.take(player_state),
         clear=clear,
-        dead=(hit & ~clear) | (death_music != 0),
+        dead=(_IS_HIT.take(player_state) & ~clear) | (death_music != 0),
         score_at_start=score.copy() if score_at_start is None else score_at_start,
         frame=np.zeros_like(score) if frame is None else frame,
     )

@@ -70,7 +70,27 @@ class Observation(ABC):
 
     @abstractmethod
     def observe(self, view: View) -> Any:
-        """Return the observations, lanes first: an array of its own, or a dict of such for a Dict space."""
+        """Return the observations, lanes first: an array, or a dict of arrays for a Dict space.
+
+        They are copied before the next step, so that the view's own arrays may be returned, too.
+        """
+
+    @staticmethod
+    def remember(view: View, now: NDArray[Any]) -> NDArray[Any]:
+        """Add what was seen in this step to the last steps', ``view.memory``, and drop the oldest.
+
+        Args:
+            view: as in :meth:`observe`; its memory is ``[lanes, steps, …]``, oldest step first.
+            now: ``[lanes, …]``. Where an episode has just begun, every step becomes this one.
+
+        Returns:
+            The memory.
+        """
+        view.memory[:, :-1] = view.memory[:, 1:]
+        view.memory[:, -1] = now
+        if view.first.any():
+            view.memory[view.first] = now[view.first, None]
+        return view.memory
 
     def keep(
         self, frames: NDArray[np.int32], lanes: NDArray[np.intp], random: LaneRandom

@@ -16,8 +16,11 @@ from mario_envs.game.grid import CHANNELS, COLUMNS, ROWS, TILE, grid
 from mario_envs.game.state import GameState
 from mario_envs.observations.base import Observation, View
 
-_NUMBERS = 8 + len(PLAYED)
 _LOW, _HIGH = -2.0, 4.0
+# One over what counts as 1, for each number of the vector.
+_SCALE = np.array(
+    [1 / 48, 1 / 4, 1, 1 / 2, 1 / TILE, 1 / TILE, 1 / TILE, 1 / 400, *(1 / 60,) * len(PLAYED)], np.float32
+)
 
 
 @dataclass(frozen=True)
@@ -50,32 +53,28 @@ class Tiles(Observation):
     def space(self) -> spaces.Dict:
         """Dict of "tiles" and "vector"; see the class."""
         tiles = spaces.MultiBinary((self.count * len(CHANNELS), ROWS, COLUMNS))
-        return spaces.Dict({"tiles": tiles, "vector": spaces.Box(_LOW, _HIGH, (_NUMBERS,), np.float32)})
+        return spaces.Dict({"tiles": tiles, "vector": spaces.Box(_LOW, _HIGH, _SCALE.shape, np.float32)})
 
     def observe(self, view: View) -> dict[str, NDArray[Any]]:
         """Return the grids, this step's last, and the vector."""
-        now = grid(view.ram)
-        tiles = np.empty((len(now), *self.memory_shape), np.int8)
-        tiles[:, :-1] = view.memory[:, 1:]
-        tiles[:, -1] = now
-        if view.first.any():
-            tiles[view.first] = now[view.first, None]
-        view.memory[...] = tiles
+        tiles = self.remember(view, grid(view.ram))
         return {
-            "tiles": tiles.reshape(len(now), -1, ROWS, COLUMNS),
+            "tiles": tiles.reshape(len(tiles), -1, ROWS, COLUMNS),
             "vector": _vector(view.state, view.ram, view.remaining),
         }
 
 
 def _vector(state: GameState, ram: NDArray[np.uint8], remaining: NDArray[np.int32]) -> NDArray[np.float32]:
-    vector = np.empty((len(ram), _NUMBERS), np.float32)
-    vector[:, 0] = state.x_speed / 48
-    vector[:, 1] = state.y_speed / 4
-    vector[:, 2] = at.FLOAT_STATE.read(ram) == 0
-    vector[:, 3] = state.power_up / 2
-    vector[:, 4] = state.x % TILE / TILE
-    vector[:, 5] = state.y % TILE / TILE
-    vector[:, 6] = state.screen_x % TILE / TILE
-    vector[:, 7] = state.time / 400
-    vector[:, 8:] = remaining / 60
+    numbers = (
+        state.x_speed,
+        state.y_speed,
+        ram[:, at.FLOAT_STATE.address] == 0,
+        state.power_up,
+        state.x % TILE,
+        state.y % TILE,
+        state.screen_x % TILE,
+        state.time,
+        *remaining.T,
+    )
+    vector: NDArray[np.float32] = np.array(numbers, np.float32).T * _SCALE
     return vector.clip(_LOW, _HIGH)
