@@ -11,8 +11,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from mario_agents.checkpoints import CheckpointInfo, is_checkpoint, list_checkpoints, load_model
+from mario_agents.checkpoint_header import is_checkpoint
+from mario_agents.checkpoints import CheckpointInfo, list_checkpoints, load_model
 from mario_agents.errors import AgentsError
+from mario_agents.zoo.shipped import find_shipped
 
 
 class Agent:
@@ -57,11 +59,17 @@ class Agent:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return the newest checkpoint of a run folder, or the file itself if ``path`` is one.
+    """Return the newest checkpoint of a run folder, the file itself if ``path`` is one, or a shipped agent.
+
+    Args:
+        path: a run folder, a checkpoint, or ``zoo:NAME``.
 
     Raises:
         AgentsError: there is none.
     """
+    found_in_zoo = find_shipped(path)
+    if found_in_zoo is not None:
+        return found_in_zoo
     if not path.exists():
         raise AgentsError(f"no run folder or checkpoint {path}")
     if path.is_file():
@@ -91,7 +99,7 @@ def load_agent(
     """Load an agent to act, on the CPU.
 
     Args:
-        path: a run folder or a checkpoint.
+        path: a run folder, a checkpoint, or ``zoo:NAME``.
         observation_space: of one lane that it will act in.
         action_space: of one lane that it will act in.
         deterministic: see :class:`Agent`.

@@ -48,7 +48,7 @@ def play(
     """Play episodes one after another, yielding each as it ends.
 
     Args:
-        path: a run folder or a checkpoint.
+        path: a run folder, a checkpoint, or ``zoo:NAME``.
         episodes: how many.
         seed: of the first episode, the next has one more; None is a new one each time.
         deterministic: the most likely action instead of a sampled one.

@@ -34,7 +34,8 @@ def run(
     policy: Annotated[
         str,
         typer.Argument(
-            help="`random`, `noop`, `module:callable`, or the path of a checkpoint.", metavar="POLICY"
+            help="`random`, `noop`, `module:callable`, the path of a checkpoint, or `zoo:NAME`.",
+            metavar="POLICY",
         ),
     ],
     env: Annotated[
@@ -92,6 +93,8 @@ def run(
         mario-eval run random --env CartPole-v1 --episodes 20 --out demo
 
         mario-eval run my_module:act --env Pendulum-v1 --sticky 0.25 --json
+
+        mario-eval run zoo:1-1-ppo-discrete --env MarioScore-1-1-DiscreteFrames-v0 --noop-max 30
     """
     from importlib import import_module as load_module
 
