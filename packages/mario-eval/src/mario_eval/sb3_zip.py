@@ -52,8 +52,8 @@ def load_sb3_zip(
         deterministic: the most likely action instead of a sampled one.
 
     Raises:
-        EvaluationError: it was not asked for, there is no such algorithm, or the file cannot be loaded or is of an agent
-            for other spaces.
+        EvaluationError: it was not asked for, there is no such algorithm, or the file cannot be loaded or is
+            of an agent for other spaces.
     """
     if algorithm is None:
         raise EvaluationError(
