@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from mario_eval.errors import RecordingError
 from mario_eval.files import replaced_whole
 from mario_eval.recorders.parts import Column, PartWriter
+from mario_eval.recorders.staging import StagedSteps
 
 #: A part is written when this many rows wait …
 ROWS_PER_PART = 100_000
@@ -59,6 +60,7 @@ class RecordingFolder:
         self.episodes = PartWriter(path / "episodes", "episodes")
         self.steps = PartWriter(path / "steps", "steps")
         self._scalars = PartWriter(path / "scalars", "scalars")
+        self._staged: list[StagedSteps] = []
         self._began = time.monotonic()
         # A folder of episodes, even an empty one, is what tells an evaluation folder from others.
         (path / "episodes").mkdir(exist_ok=True)
@@ -68,6 +70,12 @@ class RecordingFolder:
         """Write ``manifest.json`` anew."""
         with replaced_whole(self.path / "manifest.json") as temporary:
             temporary.write_text(json.dumps(self.manifest, indent=2, default=str) + "\n", encoding="utf-8")
+
+    def stage_steps(self, lanes: int) -> StagedSteps:
+        """Return where the steps of a batch of so many lanes wait; :meth:`flush` takes them from there."""
+        staged = StagedSteps(self.steps, lanes)
+        self._staged.append(staged)
+        return staged
 
     def record_scalars(self, steps: int, scalars: Mapping[str, float]) -> None:
         """Record numbers of training, such as losses.
@@ -93,6 +101,8 @@ class RecordingFolder:
     def flush(self) -> None:
         """Write what has gathered; steps first, so that every finished episode on disk has its steps."""
         try:
+            for staged in self._staged:
+                staged.drain()
             self.steps.flush()
             self.episodes.flush()
             self._scalars.flush()
