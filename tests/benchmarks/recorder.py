@@ -23,7 +23,7 @@ ID = "MarioScore-1-1-DiscreteFrames-v0"
 
 
 def play(envs, actions, seed: int, write=lambda: None) -> float:
-    """Return the seconds a step that playing the actions from the seed takes, ``write`` at the end included."""
+    """Return the seconds that a step takes, with ``write`` at the end shared among all."""
     envs.reset(seed=seed)
     began = time.perf_counter()
     for row in actions:

@@ -95,7 +95,8 @@ class RecordingFolder:
         """Write parts if enough rows or enough time has gathered."""
         now = time.monotonic()
         due = max(SECONDS_PER_PART, SHARE_OF_AGE_PER_PART * (now - self._began))
-        if self.steps.rows >= ROWS_PER_PART or now - self.steps.flushed_at >= due:
+        rows = self.steps.rows + sum(staged.rows for staged in self._staged)
+        if rows >= ROWS_PER_PART or now - self.steps.flushed_at >= due:
             self.flush()
 
     def flush(self) -> None:

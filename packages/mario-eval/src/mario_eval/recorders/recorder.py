@@ -169,9 +169,9 @@ class Recorder:
         if found is None:
             return self._one_frame
         values, mask = found
-        if mask is None or mask.all():
+        if mask is None:
             return values.astype(np.int64, copy=False)
-        return np.where(mask, values, self._one_frame)
+        return np.where(mask, values, self._one_frame)  # always int64: of integers, the wider type wins
 
     def _episode_row(
         self, lane: int, terminated: NDArray[np.bool_], truncated: NDArray[np.bool_], infos: Mapping[str, Any]

@@ -34,6 +34,11 @@ class StagedSteps:
         self._valid = np.zeros((_STEPS, 0), bool)
         self._steps = 0
 
+    @property
+    def rows(self) -> int:
+        """How many rows wait at most: lanes that are not recorded are counted, too."""
+        return self._steps * self._lanes
+
     def append(self, active: NDArray[np.bool_], columns: Mapping[str, Column]) -> None:
         """Copy one step.
 
@@ -72,7 +77,8 @@ class StagedSteps:
         at = self._steps
         for names, block in self._groups:
             np.concatenate([columns[name][0] for name in names], out=block[at], casting="no")
-        masks = [self._always if mask is None else mask for _, mask in columns.values()]
+        # In our own order: the names are the same as before, but may come in another.
+        masks = [self._always if (mask := columns[name][1]) is None else mask for name in self._columns]
         np.concatenate(masks, out=self._valid[at])
 
     def _begin(self, columns: Mapping[str, Column]) -> None:
