@@ -33,6 +33,7 @@ class PartWriter:
 
     Attributes:
         folder: the table's folder.
+        parts: how many were written.
         rows: how many wait to be written.
         flushed_at: when :meth:`flush` was last called, by the monotonic clock.
     """
@@ -42,7 +43,7 @@ class PartWriter:
         self._metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), TABLE_KEY: table.encode()}
         self._columns: dict[str, _Buffer] = {}
         self._single: list[Mapping[str, Any]] = []
-        self._parts = 0
+        self.parts = 0
         self.rows = 0
         self.flushed_at = time.monotonic()
 
@@ -78,7 +79,7 @@ class PartWriter:
         self.folder.mkdir(exist_ok=True)
         arrays = {name: buffer.take(self.rows) for name, buffer in self._columns.items()}
         table = pa.table(arrays).replace_schema_metadata(self._metadata)
-        with replaced_whole(self.folder / f"part-{self._parts:06d}.parquet") as temporary:
+        with replaced_whole(self.folder / f"part-{self.parts:06d}.parquet") as temporary:
             pq.write_table(
                 table,
                 temporary,
@@ -87,7 +88,7 @@ class PartWriter:
                 # Smallest and largest values help to find an episode, and are dear for twenty columns.
                 write_statistics=[name for name in ("episode", "step") if name in arrays],
             )
-        self._parts += 1
+        self.parts += 1
         self.rows = 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,24 +158,27 @@ def _film(
     fps = float(env.metadata.get("render_fps") or 30)
     shown = steps = 0
     total = 0.0
-    with replaced_whole(path) as temporary, closing(VideoWriter(temporary, fps)) as writer:
-        for moment in replay(env, row["seed"], actions):
-            total, steps = moment.total, steps + 1
-            # After the last step a game may show something else already, such as the next stage.
-            if "screen_x" in moment.info and moment.pictures and not moment.last:
-                area = areas.setdefault(str(moment.info.get("area", "")), AreaMap())
-                area.look(moment.pictures[-1], int(moment.info["screen_x"]))
-            for index, picture in enumerate(moment.pictures):
-                shown += 1
-                if shown > skipped:
-                    writer.add(picture, _down(moment, index))
-        if steps != row["steps"] or not same_return(row["return"], total):
-            raise EvaluationError(
-                f"its replay gave a return of {total:g} in {steps} steps, but {row['return']:g} in "
-                f"{row['steps']} was recorded, so the environment is not the same or not deterministic"
-            )
-        if not shown:
-            raise EvaluationError("the environment rendered no picture")
+    writer = VideoWriter(fps)
+    for moment in replay(env, row["seed"], actions):
+        total, steps = moment.total, steps + 1
+        # After the last step a game may show something else already, such as the next stage.
+        if "screen_x" in moment.info and moment.pictures and not moment.last:
+            area = areas.setdefault(str(moment.info.get("area", "")), AreaMap())
+            area.look(moment.pictures[-1], int(moment.info["screen_x"]))
+        for index, picture in enumerate(moment.pictures):
+            shown += 1
+            if shown > skipped:
+                writer.add(picture, _down(moment, index))
+    content = writer.close()
+    if steps != row["steps"] or not same_return(row["return"], total):
+        raise EvaluationError(
+            f"its replay gave a return of {total:g} in {steps} steps, but {row['return']:g} in "
+            f"{row['steps']} was recorded, so the environment is not the same or not deterministic"
+        )
+    if not shown:
+        raise EvaluationError("the environment rendered no picture")
+    with replaced_whole(path) as temporary:
+        temporary.write_bytes(content)
     return Video(path, title, row["episode"], skipped > 0)
 
 
