@@ -38,7 +38,8 @@ def find_in_zoo(name: str) -> Path:
     if len(found.get(name, ())) == 1:
         return found[name][0]
     if name in found:
-        raise EvaluationError(f"{ZOO}{name} is shipped by several plugins; give the path: {found[name]}")
+        paths = ", ".join(map(str, found[name]))
+        raise EvaluationError(f"{ZOO}{name} is shipped by several plugins; give one of the paths: {paths}")
     broken = f" ({'; '.join(problems)})" if problems else ""
     if not found:
         raise EvaluationError(
