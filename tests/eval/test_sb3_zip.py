@@ -14,6 +14,7 @@ from mario_eval import EvaluationError, evaluate
 from mario_eval.recordings import Recording
 
 stable_baselines3 = pytest.importorskip("stable_baselines3", reason="the optional extra mario-eval[sb3]")
+torch = pytest.importorskip("torch")
 
 CLI = [sys.executable, "-c", "from mario_eval.cli import main; main()", "run"]
 
@@ -25,7 +26,11 @@ def pole(tmp_path_factory):
     model = stable_baselines3.PPO(
         "MlpPolicy", "CartPole-v1", learning_rate=1e-3, n_steps=256, gamma=0.98, seed=1, device="cpu"
     )
+    # Threads that wait for each other take longer over so small a network, many times so on a busy machine.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     model.learn(3072)
+    torch.set_num_threads(threads)
     model.save(path)
     return path
 

@@ -46,9 +46,11 @@ class EvaluationResult:
         Always has ``episodes`` (count), ``return`` and ``steps``, and ``clear_rate``, ``score``, ``distance``
         where the environment reports them. Each measure is a dict with ``mean``, ``median``, ``iqm`` (each
         with ``low`` and ``high``, a 95 % interval) and ``quantiles``; ``clear_rate`` has ``value``, ``low``,
-        ``high``.
+        ``high``. Of an environment that counts as solved from some return on, ``return`` has
+        ``optimality_gap``, too.
         """
-        return summarise(self.episodes)
+        threshold = self.manifest["env"].get("reward_threshold")
+        return summarise(self.episodes, None if threshold is None else {"return": threshold})
 
 
 def evaluate(

@@ -37,7 +37,7 @@ from mario_eval.statistics.actions import Actions, actions_of
 from mario_eval.statistics.hand import HUMAN_CHANGES_PER_SECOND, HUMAN_HOLDS, Hand, hand_of
 from mario_eval.statistics.places import ScoreEvent, found_beyond, points_by_place, score_events
 from mario_eval.statistics.retention import retention
-from mario_eval.statistics.summary import MEASURES, numbers, summarise
+from mario_eval.statistics.summary import MEASURES, numbers
 
 #: Score events listed on the page.
 _EVENTS = 12
@@ -126,7 +126,7 @@ def render(
             title=title,
             sections=sections,
             comparison=compare(subjects) if len(subjects) > 1 else None,
-            compared=[(subject, _summary(subject)) for subject in subjects],
+            compared=subjects,
             made=now(),
             version=version("mario-eval"),
             refresh_seconds=refresh_seconds,
@@ -144,10 +144,6 @@ def render_waiting(why: str, every: float) -> str:
         every: seconds after which the page looks again.
     """
     return _templates().get_template("waiting.html.j2").render(why=why, every=f"{every:g}")
-
-
-def _summary(subject: Subject) -> dict[str, Any]:
-    return {} if subject.recording is None else summarise(subject.recording.episodes)
 
 
 def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent]]) -> Section:
@@ -181,7 +177,7 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
     ]
     return Section(
         subject=subject,
-        summary=summarise(episodes),
+        summary=subject.summary,
         retained=retained,
         curves=curves,
         distributions=distributions,
