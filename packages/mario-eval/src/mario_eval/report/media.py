@@ -36,12 +36,19 @@ class Video:
         title: such as "Best episode".
         episode: its number.
         cut: whether only its end is shown.
+
+    The picture from its middle lies beside it, see :attr:`poster`.
     """
 
     path: Path
     title: str
     episode: int
     cut: bool
+
+    @property
+    def poster(self) -> Path:
+        """The picture to show before the video plays, and on paper: a PNG file."""
+        return self.path.with_suffix(".png")
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,8 @@ def _film(
     fps = float(env.metadata.get("render_fps") or 30)
     shown = steps = 0
     total = 0.0
-    writer = VideoWriter(fps)
+    writer, poster = VideoWriter(fps), None
+    middle = (skipped + int(row["frames"])) // 2
     for moment in replay(env, row["seed"], actions):
         total, steps = moment.total, steps + 1
         # After the last step a game may show something else already, such as the next stage.
@@ -168,18 +176,21 @@ def _film(
         for index, picture in enumerate(moment.pictures):
             shown += 1
             if shown > skipped:
-                writer.add(picture, _down(moment, index))
+                drawn = writer.add(picture, _down(moment, index))
+                poster = drawn if poster is None or shown <= middle else poster
     content = writer.close()
     if steps != row["steps"] or not same_return(row["return"], total):
         raise EvaluationError(
             f"its replay gave a return of {total:g} in {steps} steps, but {row['return']:g} in "
             f"{row['steps']} was recorded, so the environment is not the same or not deterministic"
         )
-    if not shown:
+    if poster is None:
         raise EvaluationError("the environment rendered no picture")
-    with replaced_whole(path) as temporary:
-        temporary.write_bytes(content)
-    return Video(path, title, row["episode"], skipped > 0)
+    video = Video(path, title, row["episode"], skipped > 0)
+    for file, kept in ((video.path, content), (video.poster, png(poster))):
+        with replaced_whole(file) as temporary:
+            temporary.write_bytes(kept)
+    return video
 
 
 def _down(moment: Moment, picture: int) -> list[bool] | None:
@@ -235,5 +246,6 @@ def _read_kept(recording: Recording, chosen: list[tuple[str, dict[str, Any]]]) -
         return None
     expected = [(title, row["episode"]) for title, row in chosen]
     same = not notes and [(video.title, video.episode) for video in videos] == expected
-    whole = all(path.is_file() for path in [*(v.path for v in videos), *(m.path for m in maps)])
+    files = [*(v.path for v in videos), *(v.poster for v in videos), *(m.path for m in maps)]
+    whole = all(path.is_file() for path in files)
     return Media(videos, maps, notes) if same and whole else None

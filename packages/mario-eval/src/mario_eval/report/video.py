@@ -43,8 +43,8 @@ class VideoWriter:
         self._container: Any = None
         self._stream: Any = None
 
-    def add(self, picture: NDArray[np.uint8], down: Sequence[bool] | None = None) -> None:
-        """Append one RGB picture, uint8 ``[height, width, 3]``.
+    def add(self, picture: NDArray[np.uint8], down: Sequence[bool] | None = None) -> NDArray[np.uint8]:
+        """Append one RGB picture, uint8 ``[height, width, 3]``, and return it with the buttons below.
 
         Args:
             picture: all pictures of a video have the same size.
@@ -66,6 +66,7 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="rgb24")
         scaled = frame.reformat(width=width, height=height, format="yuv420p", interpolation="POINT")
         self._container.mux(self._stream.encode(scaled))
+        return canvas
 
     def close(self) -> bytes:
         """Finish and return the MP4 file's content, empty if no picture was added."""
