@@ -101,6 +101,9 @@ def test_on_paper_nothing_is_cut_off_or_dark(browser, page):
         assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert browser.run("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
         assert browser.run("document.documentElement.scrollWidth") <= 794
+        # Whoever scrolls on a screen cannot on paper.
+        inside = "[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth + 1)"
+        assert browser.run(inside)
         assert not browser.run("document.querySelector('.units').checkVisibility()")
         printed = browser.call("Page.printToPDF")["data"]
     finally:
