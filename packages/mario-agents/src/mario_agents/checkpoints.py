@@ -256,23 +256,32 @@ def load_model(
             raise TypeError("give env, or observation_space and action_space")
         env = SpacesOnlyVecEnv(observation_space, action_space)
     hyperparams = dict(info.config.hyperparams)
-    model = build(
-        find_algorithm(info.config.algorithm),
-        hyperparams if observation_space is None else _without_storage(hyperparams),
-        info.config.policy,
-        env,
-        time_budget or TimeBudget(),
-        device=device,
-        seed=seed,
-    )
-    for what, stored, given in (
-        ("observation", info.observation_space, model.observation_space),
-        ("action", info.action_space, model.action_space),
-    ):
-        if stored != str(given):
-            raise CheckpointError(f"{path} was made for the {what} space {stored}, not for {given}")
+    try:
+        model = build(
+            find_algorithm(info.config.algorithm),
+            hyperparams if observation_space is None else _without_storage(hyperparams),
+            info.config.policy,
+            env,
+            time_budget or TimeBudget(),
+            device=device,
+            seed=seed,
+        )
+    except Exception as error:
+        # A network for a dict of observations cannot even be made for a vector.
+        _check_spaces(info, env, path)
+        raise CheckpointError(f"{path} cannot be rebuilt: {' '.join(str(error).split())}") from error
+    _check_spaces(info, model, path)  # the model's, because pictures have their channels first there
     _fill(model, info, tensors, path)
     return model, info
+
+
+def _check_spaces(info: CheckpointInfo, given: Any, path: Path) -> None:
+    for what, stored, space in (
+        ("observation", info.observation_space, given.observation_space),
+        ("action", info.action_space, given.action_space),
+    ):
+        if stored != str(space):
+            raise CheckpointError(f"{path} was made for the {what} space {stored}, not for {space}")
 
 
 def _without_storage(hyperparams: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Recorder:
         self._staged = None if folder is None else folder.stage_steps(lanes)
         self._episode_infos = [name for name in episode_infos if name not in EPISODE_COLUMNS]
         self._step_infos = [(name, f"_{name}") for name in step_infos if name not in STEP_COLUMNS]
-        self._active, self._all_active = np.zeros(lanes, bool), False
+        self._active = np.zeros(lanes, bool)
         self._episode = np.full(lanes, -1, np.int64)
         self._seed: list[int | None] = [None] * lanes
         self._steps = np.zeros(lanes, np.int32)
@@ -67,7 +67,6 @@ class Recorder:
     def begin(self, lanes: NDArray[np.intp], episodes: Sequence[int], seeds: Sequence[int | None]) -> None:
         """Start recording a new episode in each of the given lanes."""
         self._active[lanes] = True
-        self._all_active = bool(self._active.all())
         self._episode[lanes] = episodes
         for lane, seed in zip(lanes, seeds, strict=True):
             self._seed[int(lane)] = seed
@@ -97,31 +96,25 @@ class Recorder:
         Returns:
             One row for each episode that this step ended, as ``episodes/`` has it.
         """
-        active = self._active
         frames = self._frames_of(infos)
         terms = self._terms_of(infos)
         if self._staged is not None:
             self._record(actions, rewards, frames, terms, infos)
-        if self._all_active:  # much the most frequent case, and adding without a mask is twice as fast
-            self._steps += 1
-            self._frames += frames
-            self._return += rewards
-        else:
-            self._steps += active
-            np.add(self._frames, frames, out=self._frames, where=active)
-            np.add(self._return, rewards, out=self._return, where=active)
+        # Lanes that are not recorded are added up, too: `begin` zeroes them before they are read.
+        self._steps += 1
+        self._frames += frames
+        self._return += rewards
         for term, values, mask in terms:
-            counted: Any = active if mask is None else mask if self._all_active else active & mask
-            np.add(term.sums, values, out=term.sums, where=counted)
+            np.add(term.sums, values, out=term.sums, where=True if mask is None else mask)
 
-        finished = ((terminated | truncated) & active).nonzero()[0]
+        finished = ((terminated | truncated) & self._active).nonzero()[0]
         rows = [self._episode_row(int(lane), terminated, truncated, infos) for lane in finished]
         if self._folder is not None:
             for row in rows:
                 self._folder.episodes.append_row(row)
             self._folder.flush_if_due()
         if rows:
-            self._active[finished], self._all_active = False, False
+            self._active[finished] = False
         return rows
 
     def _record(
