@@ -127,8 +127,8 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Measure our speed against named peers in one run; close other programs first."""
-    install(session, f"./{ENVS}")
+    """Measure our speed against named peers, and what a recorder costs; close other programs first."""
+    install(session, f"./{ENVS}", f"./{EVAL}")
     usual = Path(session.create_tmp()) / "usual-stack"
     session.run("python", "-m", "venv", str(usual), silent=True)
     # The peer's own versions: it does not run with numpy 2.
@@ -136,6 +136,7 @@ def benchmarks(session: nox.Session) -> None:
     session.run(str(usual / "bin" / "pip"), "install", "--quiet", *peer, external=True)
     out = Path("benchmarks.json").resolve()
     session.run("python", "tests/benchmarks/compare.py", str(usual / "bin" / "python"), str(out))
+    session.run("python", "tests/benchmarks/recorder.py", str(out.with_name("benchmarks-recorder.json")))
 
 
 @nox.session

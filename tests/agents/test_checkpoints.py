@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from mario_agents import experiment
 from mario_agents.acting import load_agent
 from mario_agents.algorithms.registry import find_algorithm
+from mario_agents.checkpoint_header import is_checkpoint
 from mario_agents.checkpoints import (
     CheckpointError,
     _digest,
-    is_checkpoint,
     list_checkpoints,
     load_model,
     read_checkpoint,

@@ -215,9 +215,9 @@ def test_a_video_needs_a_name_that_says_so(pole_run: Path, tmp_path: Path, cli: 
 
 
 def test_zoo_lists_algorithms_and_choices(cli: Cli) -> None:
-    entries = {
-        entry["name"]: entry for entry in json.loads(cli("zoo", "--env", "CartPole-v1", "--json").stdout)
-    }
+    listed = json.loads(cli("zoo", "--env", "CartPole-v1", "--json").stdout)
+    assert listed["agents"] == []
+    entries = {entry["name"]: entry for entry in listed["algorithms"]}
     assert {"ppo", "sac", "td3", "ddpg", "dqn", "qrdqn"} <= entries.keys()
     assert entries["ppo"]["hyperparams"]["n_steps"] == 32
     assert "use one of" in entries["sac"]["refused"]

@@ -65,3 +65,15 @@ def test_a_disk_without_space(pole_run: Path, small_disk: Path) -> None:
     assert_left_whole(run, before, resume(run))
     (small_disk / "filler").unlink()
     assert resume(run).returncode == 0
+
+
+def test_a_video_that_does_not_fit_leaves_nothing(pole_run: Path, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    done = subprocess.run(
+        [*COMMAND, "play", str(pole_run), "--video", str(small_disk / "film.mp4"), "--seed", "1"],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]

@@ -78,6 +78,39 @@ def test_videos_play(browser, page):
     browser.wait_for("document.querySelector('video').currentTime > 0")
 
 
+def test_videos_have_a_picture_before_they_play_and_on_paper(browser, page):
+    browser.resize(1280, 900)
+    browser.open(page)
+    posters = "[...document.querySelectorAll('video')].map(video => video.poster)"
+    assert len(set(browser.run(posters))) == 3
+    size = "new Promise(done => { const i = new Image(); i.onload = () => done([i.width, i.height]); i.src = "
+    width, height = browser.run(f"{size}document.querySelector('video').poster; }})")
+    shape = "[document.querySelector('video').videoWidth, document.querySelector('video').videoHeight]"
+    browser.wait_for("document.querySelector('video').readyState >= 1")
+    wide, high = browser.run(shape)
+    assert abs(width / height - wide / high) < 0.02
+
+
+def test_on_paper_nothing_is_cut_off_or_dark(browser, page):
+    browser.resize(794, 1123, dark=True)
+    browser.open(page)
+    browser.wait_for("document.documentElement.dataset.drawn === 'true'")
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    browser.call("Emulation.setEmulatedMedia", media="print", features=features)
+    try:
+        assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert browser.run("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+        assert browser.run("document.documentElement.scrollWidth") <= 794
+        # Whoever scrolls on a screen cannot on paper.
+        inside = "[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth + 1)"
+        assert browser.run(inside)
+        assert not browser.run("document.querySelector('.units').checkVisibility()")
+        printed = browser.call("Page.printToPDF")["data"]
+    finally:
+        browser.call("Emulation.setEmulatedMedia", media="")
+    assert len(printed) > 50_000
+
+
 def test_numbers_behind_a_chart_can_be_opened(browser, page):
     browser.open(page)
     visible = "document.querySelector('.chart details table').checkVisibility({contentVisibilityAuto: true})"

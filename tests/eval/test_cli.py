@@ -50,7 +50,11 @@ def test_json_is_the_summary(demo):
 
     assert summary == again
     assert summary["episodes"] == 20
-    assert set(summary["return"]) == {"mean", "median", "iqm", "quantiles", "min", "max", "std"}
+    measured = {"mean", "median", "iqm", "quantiles", "min", "max", "std"}
+    assert set(summary["steps"]) == measured
+    # CartPole counts as solved from 475 on.
+    assert set(summary["return"]) == {*measured, "optimality_gap"}
+    assert summary["return"]["optimality_gap"]["target"] == 475
     reported = json.loads(
         mario_eval("report", "demo", "-o", "j.html", "--no-replays", "--json", cwd=demo).stdout
     )
@@ -62,7 +66,17 @@ def test_compare_puts_runs_side_by_side(demo):
     mario_eval("compare", "demo", "noop", "-o", "compare.html", cwd=demo)
     page = (demo / "compare.html").read_text(encoding="utf-8")
     assert "Who beats whom" in page
+    assert "<h4>Return, optimality gap to 475</h4>" in page
     assert "2 runs compared" in page
+
+
+def test_measures_are_held_against_a_target_that_was_given(demo):
+    report = ("report", "demo", "-o", "target.html", "--no-replays", "--target", "steps=100", "--json")
+    done = json.loads(mario_eval(*report, cwd=demo).stdout)
+    assert done["summaries"]["demo"]["steps"]["optimality_gap"]["target"] == 100
+    page = (demo / "target.html").read_text(encoding="utf-8")
+    assert page.count('<span class="interval">to 100</span>') == 1
+    assert page.count('<span class="interval">to 475</span>') == 1
 
 
 def test_compare_groups_the_runs_of_an_algorithm(demo):
@@ -87,6 +101,7 @@ def test_compare_groups_the_runs_of_an_algorithm(demo):
     table = page[page.index("Algorithms over their runs") : page.index("Estimates with their intervals")]
     assert '<th scope="row">chance</th><td>3</td><td>1</td>' in table
     assert "<strong>100 %</strong>" in table
+    assert "<h4>Return over runs</h4>" in table
 
 
 def test_a_policy_of_the_current_folder_is_found(demo):
@@ -128,6 +143,9 @@ def test_options_reach_the_environment(demo):
         (("run", "random", "--env", "CartPole-v1", "--sticky", "2"), "--sticky"),
         (("report", "nothing"), "is not a folder"),
         (("compare", "demo"), "two folders or more"),
+        (("report", "demo", "--target", "points=3"), "one of return, score, distance"),
+        (("report", "demo", "--target", "score=many"), "'many' is no number"),
+        (("report", "demo", "--target", "score=nan"), "must be finite"),
         (("report", "demo", "-o", "/proc/none/page.html", "--no-replays"), "cannot be written"),
         (("watch", "demo", "--host", "0.0.0.0"), "--allow-remote"),
         (("watch", "nothing"), "is not a folder"),

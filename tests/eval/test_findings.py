@@ -12,6 +12,7 @@ from mario_eval import evaluate, write_report
 from mario_eval.recorders import SCHEMA_VERSION, RecordingFolder
 from mario_eval.recordings import Recording
 from mario_eval.report.comparison import compare
+from mario_eval.report.page import listed_events
 from mario_eval.report.place_map import place_maps
 from mario_eval.report.subjects import open_subject
 from mario_eval.statistics.actions import actions_of
@@ -105,6 +106,17 @@ def test_hidden_rewards_are_what_baselines_never_got(finder, baseline, tmp_path)
     assert "<td>200</td>" not in hidden
     page = write_report([baseline], tmp_path / "q.html", baselines=[finder], replays=False).read_text("utf-8")
     assert "every score event was had by the baselines too" in page
+
+
+def test_many_amounts_at_one_place_are_one_line():
+    """The end of a stage counts the seconds left: each episode scores another amount there."""
+    events = Counter({ScoreEvent("1", 98, 17_000 + 50 * more): 2 for more in range(20)})
+    events |= Counter({ScoreEvent("1", 3, 100): 7, ScoreEvent("1", 3, 200): 1})
+    assert listed_events(events) == [
+        ("17,000 to 17,950", "3136 to 3168 px", "40"),
+        ("100", "96 to 128 px", "7"),
+        ("200", "96 to 128 px", "1"),
+    ]
 
 
 def test_the_hand_is_measured_in_frames_across_steps_and_parts(finder):

@@ -7,6 +7,7 @@ import pytest
 
 PLUGINS = {
     "good": """
+from pathlib import Path
 import numpy as np, pluggy
 hookimpl = pluggy.HookimplMarker("mario_eval")
 
@@ -17,6 +18,15 @@ def mario_eval_load_policy(path, env):
     if path.read_text() != "whole":
         raise ValueError("it is damaged")
     return lambda observations, starts: np.ones(len(observations), int)
+
+@hookimpl
+def mario_eval_zoo():
+    here = Path(__file__)
+    return {"upright": here.with_name("policy.good"), "torn": here.with_name("damaged.good")}
+
+@hookimpl
+def mario_eval_env_kwargs(path, env_id):
+    return {"sutton_barto_reward": True} if path.suffix == ".good" else None
 """,
     "unimportable": "import nosuchmodule",
     "misspelt": """
@@ -34,6 +44,14 @@ hookimpl = pluggy.HookimplMarker("mario_eval")
 @hookimpl(tryfirst=True)
 def mario_eval_load_policy(path):
     raise KeyError("not mine, and badly said")
+
+@hookimpl
+def mario_eval_zoo():
+    raise RuntimeError("the zoo is closed")
+
+@hookimpl(tryfirst=True)
+def mario_eval_env_kwargs(path, env_id):
+    raise KeyError("nothing known")
 """,
 }
 
@@ -87,3 +105,55 @@ def test_a_checkpoint_that_cannot_be_loaded_is_told_in_a_line(site, file, reason
     assert f"{file} cannot be loaded" in told
     assert reason in told
     assert told.count("\n") == 1
+
+
+def test_a_shipped_policy_is_found_by_name_with_what_its_environment_needs(site):
+    told = python(
+        site,
+        "import mario_eval as m\n"
+        "for given in ({}, {'sutton_barto_reward': False}):\n"
+        "    result = m.evaluate('zoo:upright', 'CartPole-v1', episodes=2, env_kwargs=given)\n"
+        "    print(result.manifest['policy']['name'], result.manifest['env']['kwargs'],"
+        " result.episodes['return'].to_pylist()[0] > 0)",
+    )
+    # The reward of Sutton and Barto is never above zero; what the user gives wins.
+    assert told.splitlines() == [
+        "zoo:upright {'sutton_barto_reward': True} False",
+        "zoo:upright {'sutton_barto_reward': False} True",
+    ]
+
+
+def test_an_unknown_name_brings_up_the_nearest_and_all_there_are(site):
+    code = (
+        "import mario_eval\n"
+        "try: mario_eval.evaluate('zoo:uprigth', 'CartPole-v1', episodes=2)\n"
+        "except mario_eval.EvaluationError as error: print(error)"
+    )
+    told = python(site, code)
+    assert "no policy zoo:uprigth: did you mean zoo:upright?" in told
+    assert "zoo:torn, " in told
+    assert "RuntimeError" not in told
+    assert "the zoo is closed" in told
+    assert told.count("\n") == 1
+
+
+def test_of_two_zoos_with_one_name_neither_is_taken(site):
+    for name in ("first", "second"):
+        (site / f"{name}_plugin.py").write_text(
+            "import pluggy\nfrom pathlib import Path\n"
+            "@pluggy.HookimplMarker('mario_eval')\n"
+            "def mario_eval_zoo(): return {'same': Path(__file__)}\n"
+        )
+        about = site / f"{name}_plugin-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[mario_eval]\n{name} = {name}_plugin\n")
+    code = (
+        "import mario_eval\n"
+        "try: mario_eval.evaluate('zoo:same', 'CartPole-v1', episodes=2)\n"
+        "except mario_eval.EvaluationError as error: print(error)"
+    )
+    told = python(site, code)
+    assert "zoo:same is shipped by several plugins" in told
+    assert "first_plugin.py" in told
+    assert "second_plugin.py" in told

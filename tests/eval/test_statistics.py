@@ -1,6 +1,7 @@
 """Statistics against published values and against independent computation."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +11,9 @@ from mario_eval.statistics.aggregates import (
     performance_profile,
     probability_of_improvement,
 )
-from mario_eval.statistics.groups import group_improvement, group_statistics
+from mario_eval.statistics.groups import group_improvement, group_profile, group_statistics
 from mario_eval.statistics.intervals import bootstrap, wilson
-from mario_eval.statistics.summary import describe
+from mario_eval.statistics.summary import describe, summarise
 from scipy import stats
 
 #: The scores and results in rliable's own test of its metrics (google-research/rliable, metrics_test.py):
@@ -40,6 +41,49 @@ def test_groups_equal_rliables_published_values():
     assert better.value == pytest.approx(1 / 3)
     assert better.low < better.value < better.high
     assert group_improvement(x, {"another": np.ones(3)}) is None
+
+
+def test_gap_and_profiles_on_rliables_own_test_scores():
+    """rliable's library_test.py has these scores and thresholds, but only the shape of what comes out.
+
+    The values follow from its definitions by counting: of 0 to 79 only 0 lies below a target of 1, and 79,
+    79, 79 and 78 of 80 are above 0, a quarter, a half and 1.
+    """
+    x = np.arange(5 * 16.0).reshape(5, 16)
+    tasks = {f"task {task}": x[:, task] for task in range(16)}
+    flipped = {name: runs[::-1] for name, runs in tasks.items()}
+    thresholds = np.array([0.0, 0.25, 0.5, 1.0])
+    assert optimality_gap(x.ravel()) == pytest.approx(1 / 80)
+    assert performance_profile(x, thresholds) == pytest.approx([79 / 80, 79 / 80, 79 / 80, 78 / 80])
+
+    ours = group_statistics(tasks)
+    assert ours.mean.value == ours.median.value == ours.iqm.value == 39.5
+    assert ours.gap.value == pytest.approx(1 / 80)
+    for estimate in (ours.mean, ours.median, ours.iqm):
+        assert estimate.low < estimate.value < estimate.high
+    shares, low, high = group_profile(tasks, thresholds)
+    assert shares == pytest.approx([79 / 80, 79 / 80, 79 / 80, 78 / 80])
+    assert np.all(low <= shares)
+    assert np.all(shares <= high)
+    assert group_improvement(tasks, flipped).value == 0.5
+
+
+def test_a_profile_over_runs_has_the_interval_that_drawing_runs_gives():
+    """One task with ten runs, five of them above: their number among ten draws is binomial."""
+    runs = {"task": np.array([0.0] * 5 + [1.0] * 5)}
+    shares, low, high = group_profile(runs, np.array([0.5]))
+    ends = stats.binom.ppf((0.025, 0.975), 10, 0.5) / 10
+    assert shares[0] == 0.5
+    assert (low[0], high[0]) == pytest.approx(ends)
+
+
+def test_a_summary_holds_measures_against_their_targets():
+    episodes = pa.table({"return": [100.0, 500.0, 475.0], "steps": [1, 2, 3]})
+    gap = summarise(episodes, {"return": 475})["return"]["optimality_gap"]
+    assert (gap["value"], gap["target"]) == (125.0, 475)
+    assert gap["low"] <= 125 <= gap["high"]
+    assert "optimality_gap" not in summarise(episodes, {"return": 475})["steps"]
+    assert "optimality_gap" not in summarise(episodes)["return"]
 
 
 def test_wilson_equals_published_values():

@@ -99,3 +99,12 @@ def test_retention_sees_a_peak_that_did_not_hold(tmp_path):
     assert retention(read_training(monitor_files(tmp_path / "up")), "return") == 1
     assert 0.5 < retention(read_training(monitor_files(tmp_path / "down")), "return") < 0.6
     assert retention(read_training(monitor_files(tmp_path / "up")), "score") is None
+
+
+def test_a_rate_that_begins_at_zero_stays_there_and_is_retained(tmp_path):
+    """Summing centred values leaves rounding errors; a clear rate of -0 % had no retention."""
+    rows = [(1, 10, index, index % 7 == 0 and index > 300) for index in range(700)]
+    write_monitor(tmp_path / "0.monitor.csv", 0, rows, "r,l,t,clear")
+    training = read_training(monitor_files(tmp_path))
+    assert rolling(training, "clear").mean.min() == 0
+    assert 0.8 < retention(training, "clear") <= 1

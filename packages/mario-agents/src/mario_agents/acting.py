@@ -11,8 +11,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from mario_agents.checkpoints import CheckpointInfo, is_checkpoint, list_checkpoints, load_model
+from mario_agents.checkpoint_header import is_checkpoint
+from mario_agents.checkpoints import CheckpointInfo, list_checkpoints, load_model
 from mario_agents.errors import AgentsError
+from mario_agents.lane_sampling import sample_actions
+from mario_agents.zoo.shipped import find_shipped
 
 
 class Agent:
@@ -28,20 +31,23 @@ class Agent:
         self._model = model
         self._deterministic = deterministic
         self._state: tuple[NDArray[Any], ...] | None = None
-        self._seeded = False
+        self._generators: dict[int, np.random.Generator] = {}
 
     def begin_episodes(self, lanes: NDArray[np.int64], seeds: NDArray[np.int64]) -> None:
-        """Seed the sampling of actions from the first episodes' seeds.
+        """Seed the sampling of actions of each lane that begins an episode.
 
-        All lanes draw from one generator, so sampled results depend on the number of lanes.
+        So an episode's actions do not depend on the number of lanes. Agents that
+        :func:`~mario_agents.lane_sampling.sample_actions` cannot sample for draw from torch's one generator,
+        seeded by the first episode: their results repeat with the same number of lanes only.
 
         Args:
             lanes: lanes that begin an episode.
             seeds: one seed for each.
         """
-        if not self._seeded:
+        if not self._generators and len(seeds):
             torch.manual_seed(int(seeds[0]))
-            self._seeded = True
+        for lane, seed in zip(lanes.tolist(), seeds.tolist(), strict=True):
+            self._generators[lane] = np.random.default_rng(seed)
 
     def __call__(self, observations: Any, episode_starts: NDArray[np.bool_]) -> Any:
         """Return one action per lane.
@@ -50,6 +56,13 @@ class Agent:
             observations: a batch of the observation space, first axis lanes.
             episode_starts: bool ``[lanes]``, True at an episode's first observation.
         """
+        if self._generators and not self._deterministic:
+            for lane in range(len(episode_starts)):  # lanes that have begun no episode act too
+                self._generators.setdefault(lane, np.random.default_rng(lane))
+            generators = [self._generators[lane] for lane in range(len(episode_starts))]
+            actions = sample_actions(self._model, observations, generators)
+            if actions is not None:
+                return actions
         actions, self._state = self._model.predict(
             observations, self._state, episode_starts, deterministic=self._deterministic
         )
@@ -57,11 +70,17 @@ class Agent:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return the newest checkpoint of a run folder, or the file itself if ``path`` is one.
+    """Return the newest checkpoint of a run folder, the file itself if ``path`` is one, or a shipped agent.
+
+    Args:
+        path: a run folder, a checkpoint, or ``zoo:NAME``.
 
     Raises:
         AgentsError: there is none.
     """
+    found_in_zoo = find_shipped(path)
+    if found_in_zoo is not None:
+        return found_in_zoo
     if not path.exists():
         raise AgentsError(f"no run folder or checkpoint {path}")
     if path.is_file():
@@ -91,7 +110,7 @@ def load_agent(
     """Load an agent to act, on the CPU.
 
     Args:
-        path: a run folder or a checkpoint.
+        path: a run folder, a checkpoint, or ``zoo:NAME``.
         observation_space: of one lane that it will act in.
         action_space: of one lane that it will act in.
         deterministic: see :class:`Agent`.

@@ -29,6 +29,7 @@ from stable_baselines3.common.save_util import recursive_getattr
 
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.atomic import write_atomically
+from mario_agents.checkpoint_header import DOCUMENT_KEY
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.hyperparams import build
@@ -113,16 +114,30 @@ def save_checkpoint(
         same_as=same_as,
         versions=dict(versions),
     )
-    document = info.model_dump_json()
-    metadata = {"mario_agents": document, "sha256": _digest(document, stored)}
     path = folder / checkpoint_name(info.steps)
     try:
-        write_atomically(path, save_tensors(stored, metadata))
+        write_checkpoint(path, info, stored)
     except OSError as error:
         raise CheckpointError(_why_not_written(path, error)) from error
     for old in list_checkpoints(folder)[: -config.keep]:
         old.unlink()
     return path
+
+
+def write_checkpoint(path: Path, info: CheckpointInfo, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write one file from its parts, as :func:`read_checkpoint` gives them.
+
+    Args:
+        path: the file; its folder exists.
+        info: the document.
+        tensors: all but those that ``info.same_as`` names.
+
+    Raises:
+        OSError: the disk refused it; what was there is as it was.
+    """
+    document = info.model_dump_json()
+    metadata = {DOCUMENT_KEY: document, "sha256": _digest(document, tensors)}
+    write_atomically(path, save_tensors(dict(tensors), metadata))
 
 
 def _why_not_written(path: Path, error: OSError) -> str:
@@ -196,7 +211,7 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, dict[str, torch.Tensor]
         metadata = json.loads(content[8:header_end]).get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
-    document = metadata.get("mario_agents")
+    document = metadata.get(DOCUMENT_KEY)
     if document is None:
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of mario-agents")
     if metadata.get("sha256") != _digest(document, tensors):
@@ -216,17 +231,6 @@ def read_checkpoint(path: Path) -> tuple[CheckpointInfo, dict[str, torch.Tensor]
         raise CheckpointError(f"{path} lacks the tensors {', '.join(sorted(missing))}")
     tensors |= {name: tensors[other] for name, other in info.same_as.items()}
     return info, tensors
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Tell whether a file claims to be a checkpoint of mario-agents, by its header alone."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = file.read(min(length, 1 << 24))
-        return "mario_agents" in (json.loads(header).get("__metadata__") or {})
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def load_model(
@@ -252,23 +256,32 @@ def load_model(
             raise TypeError("give env, or observation_space and action_space")
         env = SpacesOnlyVecEnv(observation_space, action_space)
     hyperparams = dict(info.config.hyperparams)
-    model = build(
-        find_algorithm(info.config.algorithm),
-        hyperparams if observation_space is None else _without_storage(hyperparams),
-        info.config.policy,
-        env,
-        time_budget or TimeBudget(),
-        device=device,
-        seed=seed,
-    )
-    for what, stored, given in (
-        ("observation", info.observation_space, model.observation_space),
-        ("action", info.action_space, model.action_space),
-    ):
-        if stored != str(given):
-            raise CheckpointError(f"{path} was made for the {what} space {stored}, not for {given}")
+    try:
+        model = build(
+            find_algorithm(info.config.algorithm),
+            hyperparams if observation_space is None else _without_storage(hyperparams),
+            info.config.policy,
+            env,
+            time_budget or TimeBudget(),
+            device=device,
+            seed=seed,
+        )
+    except Exception as error:
+        # A network for a dict of observations cannot even be made for a vector.
+        _check_spaces(info, env, path)
+        raise CheckpointError(f"{path} cannot be rebuilt: {' '.join(str(error).split())}") from error
+    _check_spaces(info, model, path)  # the model's, because pictures have their channels first there
     _fill(model, info, tensors, path)
     return model, info
+
+
+def _check_spaces(info: CheckpointInfo, given: Any, path: Path) -> None:
+    for what, stored, space in (
+        ("observation", info.observation_space, given.observation_space),
+        ("action", info.action_space, given.action_space),
+    ):
+        if stored != str(space):
+            raise CheckpointError(f"{path} was made for the {what} space {stored}, not for {space}")
 
 
 def _without_storage(hyperparams: dict[str, Any]) -> dict[str, Any]:

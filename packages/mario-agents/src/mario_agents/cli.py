@@ -34,7 +34,12 @@ app = typer.Typer(
     """,
 )
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or one checkpoint file of it.")]
+Run = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="A run folder, one checkpoint file of it, or zoo:NAME (see `mario-agents zoo`)."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Deterministic = Annotated[
     bool, typer.Option("--deterministic/--sampled", help="Most likely action, or one sampled as in training.")
@@ -163,6 +168,8 @@ def play(
     """Watch the newest checkpoint play, in a window or as a video file.
 
     Example: mario-agents play runs/1-1 --episodes 3 --video best.mp4
+
+    Example: mario-agents play zoo:1-1-ppo-discrete
     """
     import_sb3_quietly()
     from mario_agents.playing import play as play_episodes
@@ -186,13 +193,18 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Every episode's seed is derived from it.")] = 0,
     deterministic: Deterministic = False,
     lanes: Annotated[int, typer.Option(min=1, help="Environments side by side.")] = 8,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default: RUN/evaluation.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Default: RUN/evaluation; of zoo:NAME nothing is kept."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a report, too.")] = None,
     as_json: Json = False,
 ) -> None:
     """Play many episodes with mario-eval and keep what happened in RUN/evaluation.
 
     Example: mario-agents evaluate runs/1-1 --episodes 100 --seed 1 --report runs/1-1/report.html
+
+    Example: mario-agents evaluate zoo:1-1-ppo-discrete --episodes 100
     """
     import_sb3_quietly()
     from mario_agents.evaluating import evaluate as evaluate_run
@@ -204,7 +216,8 @@ def evaluate(
         print(json.dumps(summary))
         return
     for name, value in summary.items():
-        print(f"{name}: {_brief(value)}")
+        if value is not None:
+            print(f"{name}: {_brief(value)}")
 
 
 def _brief(measure: Any) -> str:
@@ -224,6 +237,25 @@ def _brief(measure: Any) -> str:
 
 
 @app.command()
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Option(metavar="NAME.safetensors", help="New file.")],
+) -> None:
+    """Write the newest checkpoint as one small file to give away: all that acting needs.
+
+    mario-agents and mario-eval take the file wherever they take a run. The state of the optimisers is left
+    out.
+
+    Example: mario-agents export runs/1-1 --out 1-1-ppo-discrete.safetensors
+    """
+    import_sb3_quietly()
+    from mario_agents.zoo.export import export as export_run
+
+    written = export_run(run, out)
+    print(f"{written}: {written.stat().st_size / 1000:,.0f} kB")
+
+
+@app.command()
 def zoo(
     env: Annotated[
         str | None, typer.Option("--env", metavar="ID", help="Show the values for this environment.")
@@ -234,16 +266,30 @@ def zoo(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the algorithms, what they can act in, and with --env the hyper-parameters chosen for it.
+    """List the trained agents that come along, and the algorithms to train others with.
+
+    Of the algorithms it tells what they can act in, and with --env the hyper-parameters chosen for it. With
+    --env or --algo the agents are left out.
+
+    Example: mario-agents zoo
 
     Example: mario-agents zoo --env CartPole-v1 --algo ppo
     """
-    from mario_agents.zoo import describe
+    from mario_agents.zoo.algorithms import describe
+    from mario_agents.zoo.shipped import PREFIX, describe_shipped
 
     entries = describe(env, algorithm, _pairs(env_option, "--env-option"))
+    agents = describe_shipped() if env is None and algorithm is None else []
     if as_json:
-        print(json.dumps(entries))
+        print(json.dumps({"agents": agents, "algorithms": entries}))
         return
+    for agent in agents:
+        print(
+            f"{PREFIX}{agent['name']:<24} {agent['algorithm']} on {agent['env_id']}, "
+            f"{agent['frames']:,} frames"
+        )
+    if agents:
+        print("\nAlgorithms:")
     for entry in entries:
         print(f"{entry['name']:<13} {', '.join(entry['action_spaces']):<42} {entry['summary']}")
         for key, value in entry.get("hyperparams", {}).items():

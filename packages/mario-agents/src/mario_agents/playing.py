@@ -48,7 +48,7 @@ def play(
     """Play episodes one after another, yielding each as it ends.
 
     Args:
-        path: a run folder or a checkpoint.
+        path: a run folder, a checkpoint, or ``zoo:NAME``.
         episodes: how many.
         seed: of the first episode, the next has one more; None is a new one each time.
         deterministic: the most likely action instead of a sampled one.
@@ -153,10 +153,12 @@ class _Film:
         if self._container is None:
             return
         assert self._path is not None
-        if kind is None and self._stream is not None:
-            self._container.mux(self._stream.encode())
-            self._container.close()
-            put_in_place(self._part, self._path)
-        else:
-            self._container.close()
+        try:
+            if kind is None and self._stream is not None:
+                self._container.mux(self._stream.encode())
+                self._container.close()
+                put_in_place(self._part, self._path)
+            else:
+                self._container.close()
+        finally:  # a full disk refuses the last bytes, too
             self._part.unlink(missing_ok=True)

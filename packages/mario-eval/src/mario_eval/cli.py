@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -13,6 +14,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mario_eval.errors import EvaluationError
+
+Target = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Value of a measure that counts as full success, as `score=20000`; the optimality gap to it is "
+        "told. Repeatable."
+    ),
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +43,8 @@ def run(
     policy: Annotated[
         str,
         typer.Argument(
-            help="`random`, `noop`, `module:callable`, or the path of a checkpoint.", metavar="POLICY"
+            help="`random`, `noop`, `module:callable`, the path of a checkpoint, or `zoo:NAME`.",
+            metavar="POLICY",
         ),
     ],
     env: Annotated[
@@ -92,6 +102,8 @@ def run(
         mario-eval run random --env CartPole-v1 --episodes 20 --out demo
 
         mario-eval run my_module:act --env Pendulum-v1 --sticky 0.25 --json
+
+        mario-eval run zoo:1-1-ppo-discrete --env MarioScore-1-1-DiscreteFrames-v0 --noop-max 30
     """
     from importlib import import_module as load_module
 
@@ -154,6 +166,7 @@ def report(
             help="Evaluation folder whose score events count as known; the page tells what else was found."
         ),
     ] = None,
+    target: Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the path and each summary as JSON.")] = False,
 ) -> None:
     """Write one self-contained HTML page about one or several folders, and print its path.
@@ -166,7 +179,9 @@ def report(
     """
     from mario_eval.report import write_report
 
-    _tell_page(write_report(folders, out, replays=replays, baselines=baseline or []), folders, as_json)
+    targets = _targets(target)
+    page = write_report(folders, out, replays=replays, baselines=baseline or [], targets=targets)
+    _tell_page(page, folders, targets, as_json)
 
 
 @app.command()
@@ -178,6 +193,7 @@ def compare(
         ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The page to write.")] = Path("compare.html"),
+    target: Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the path and each summary as JSON.")] = False,
 ) -> None:
     """Put runs side by side: intervals, performance profiles, who beats whom.
@@ -196,7 +212,8 @@ def compare(
         named = bool(equals) and not Path(folder).exists()
         paths.append(Path(path if named else folder))
         groups.append(name if named else "")
-    _tell_page(write_comparison(paths, out, groups=groups), paths, as_json)
+    targets = _targets(target)
+    _tell_page(write_comparison(paths, out, groups=groups, targets=targets), paths, targets, as_json)
 
 
 @app.command()
@@ -225,19 +242,33 @@ def watch(
     serve(folder, host=host, port=port, allow_remote=allow_remote, every=every, tell=print)
 
 
-def _tell_page(page: Path, folders: list[Path], as_json: bool) -> None:
+def _tell_page(page: Path, folders: list[Path], targets: dict[str, float], as_json: bool) -> None:
     """Print where a page is, and as JSON what it says."""
     from mario_eval.report.subjects import open_subject
-    from mario_eval.statistics.summary import summarise
 
     if not as_json:
         print(page)
         return
-    summaries = {}
-    for folder in folders:
-        recording = open_subject(folder).recording
-        summaries[str(folder)] = None if recording is None else summarise(recording.episodes)
+    summaries = {str(folder): open_subject(folder, targets=targets).summary or None for folder in folders}
     print(json.dumps({"page": str(page), "summaries": summaries}, indent=2))
+
+
+def _targets(pairs: list[str] | None) -> dict[str, float]:
+    """Read ``measure=number`` pairs."""
+    from mario_eval.statistics.summary import MEASURES
+
+    targets = {}
+    for pair in pairs or []:
+        name, _, value = pair.partition("=")
+        if name not in MEASURES:
+            raise EvaluationError(f"--target {pair!r}: write MEASURE=NUMBER, one of {', '.join(MEASURES)}")
+        try:
+            targets[name] = float(value)
+        except ValueError as error:
+            raise EvaluationError(f"--target {pair!r}: {value!r} is no number") from error
+        if not math.isfinite(targets[name]):
+            raise EvaluationError(f"--target {pair!r}: a target must be finite")
+    return targets
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:
@@ -265,7 +296,11 @@ def _print_summary(summary: dict[str, Any]) -> None:
         if name in summary:
             mean, middle = summary[name]["mean"], summary[name]["iqm"]
             line = f"mean {number(mean['value'])} [{between(mean)}]"
-            print(f"  {name:10} {line}  IQM {number(middle['value'])} [{between(middle)}]")
+            line += f"  IQM {number(middle['value'])} [{between(middle)}]"
+            if "optimality_gap" in summary[name]:
+                gap = summary[name]["optimality_gap"]
+                line += f"  gap to {number(gap['target'])}: {number(gap['value'])} [{between(gap)}]"
+            print(f"  {name:10} {line}")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The hook through which other distributions teach mario-eval to load their checkpoints.
+"""The hooks through which other distributions teach mario-eval to load their checkpoints, and ship some.
 
 A plugin is a module named in the entry-point group ``mario_eval``::
 
@@ -20,6 +20,7 @@ and in ``my_agents/eval_plugin.py``::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,4 +50,28 @@ def mario_eval_load_policy(path: Path, env: VectorEnv[Any, Any, Any], determinis
     Raises:
         Exception: the file is of your kind but damaged, or made for other spaces; the message is shown to the
             user as one line if no other plugin loads the file.
+    """
+
+
+@hookspec
+def mario_eval_zoo() -> Mapping[str, Path]:  # type: ignore[empty-body] # pluggy never calls a specification
+    """Return the trained policies that your distribution brings along, by name.
+
+    The user writes ``zoo:NAME`` for one of them; it is then loaded as any path is, by
+    :func:`mario_eval_load_policy`. Of two distributions that use one name, the user is told.
+    """
+
+
+@hookspec(firstresult=True)
+def mario_eval_env_kwargs(path: Path, env_id: str) -> Mapping[str, Any] | None:
+    """Return the keyword arguments that an environment needs for the policy in ``path`` to act in it.
+
+    They are what the policy was trained with, such as the kind of observation; those that the user gives win.
+
+    Args:
+        path: an existing file or folder that the user named, or one that ``zoo:NAME`` stands for.
+        env_id: the Gymnasium ID to evaluate in, with or without ``module:`` before it.
+
+    Returns:
+        None if the file is not of your kind, or if its arguments mean nothing to this environment.
     """

@@ -23,20 +23,24 @@ def new_manifest(
     """Return the manifest of a recording that begins now.
 
     Args:
-        spec: what Gymnasium knows about the environment, if anything; its package's version is noted.
+        spec: what Gymnasium knows about the environment, if anything; its package's version is noted, and
+            the return from which on it counts as solved.
         env_id: the ID as the user wrote it, so that a replay finds its module again.
         env_kwargs: what it was made with; arguments that JSON cannot hold are kept as text, and
             ``replayable`` is false then.
         settings: anything else to keep: policy, seed, chance, lanes, provenance.
     """
     kwargs, replayable = _json_kwargs(env_kwargs)
+    env: dict[str, Any] = {"id": env_id, "kwargs": kwargs, "replayable": replayable and env_id is not None}
+    if spec is not None and spec.reward_threshold is not None:
+        env["reward_threshold"] = spec.reward_threshold
     return {
         "schema": SCHEMA_VERSION,
         "command": sys.argv,
         "started": now(),
         "ended": None,
         "end": "running",
-        "env": {"id": env_id, "kwargs": kwargs, "replayable": replayable and env_id is not None},
+        "env": env,
         **settings,
         "versions": versions(spec),
     }

@@ -16,8 +16,9 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 from numpy.typing import NDArray
 
+from mario_eval.checkpoints import ZOO, find_in_zoo, load_checkpoint
 from mario_eval.errors import EvaluationError
-from mario_eval.plugins import load_plugins
+from mario_eval.sb3_zip import load_sb3_zip
 
 #: Policies that need no file: what a trained policy should be compared with.
 BASELINES = ("random", "noop")
@@ -142,8 +143,9 @@ def load_policy(
     """Make a policy from what the command line calls POLICY.
 
     Args:
-        name: ``random``, ``noop``, ``module:callable`` (a function is the policy; a class is called with
-            ``env`` to make it), or the path of a checkpoint that an installed plugin can read.
+        name: ``random``, ``noop``, ``zoo:NAME`` (one that an installed plugin ships), ``module:callable`` (a
+            function is the policy; a class is called with ``env`` to make it), or the path of a checkpoint
+            that an installed plugin can read.
         env: the lanes it will act in; its single spaces and ``num_envs`` are what a loader needs.
         deterministic: ask a checkpoint's loader for the most likely action instead of a sampled one.
         sb3_algorithm: class name such as ``"PPO"``: allows ``name`` to be a Stable-Baselines3 zip of that
@@ -152,79 +154,40 @@ def load_policy(
     Raises:
         EvaluationError: nothing answers to the name; the message tells the nearest choice.
     """
-    path, text = Path(name), str(name)
-    # Baselines come before paths: a folder called random must not change what random means.
+    text = str(name)
     if text == "random":
         return RandomPolicy(env.single_action_space, env.num_envs)
     if text == "noop":
         return ConstantPolicy(env.single_action_space, noop_action(env.single_action_space), env.num_envs)
-    if path.exists():
-        return _load_checkpoint(path, env, deterministic, sb3_algorithm)
+    path = find_checkpoint(name)
+    if path is not None and path.suffix == ".zip":
+        return checked(load_sb3_zip(path, sb3_algorithm, env, deterministic), text)
+    if path is not None:
+        return checked(load_checkpoint(path, env, deterministic), text)
     if ":" in text:
         return _import_policy(text, env)
     nearest = get_close_matches(text, BASELINES, n=1)
     hint = (
         f"did you mean {nearest[0]!r}?"
         if nearest
-        else "give random, noop, module:callable or a checkpoint's path"
+        else "give random, noop, zoo:NAME, module:callable or a checkpoint's path"
     )
     raise EvaluationError(f"no policy or file {text!r}: {hint}")
 
 
-def _load_checkpoint(
-    path: Path, env: VectorEnv[Any, Any, Any], deterministic: bool, sb3_algorithm: str | None
-) -> Policy:
-    if path.suffix == ".zip":
-        if sb3_algorithm is None:
-            raise EvaluationError(
-                f"{path} is a zip, and loading a Stable-Baselines3 zip runs code that it contains; "
-                "if you trust its author, name its algorithm: --sb3-zip PPO"
-            )
-        return _load_sb3_zip(path, sb3_algorithm, deterministic)
-    plugins, problems = load_plugins()
-    reasons = []
-    for plugin in plugins.get_plugins():
-        others = [other for other in plugins.get_plugins() if other is not plugin]
-        ask = plugins.subset_hook_caller("mario_eval_load_policy", others)
-        try:
-            loaded = ask(path=path, env=env, deterministic=deterministic)
-        except Exception as error:  # one that cannot load the file must not keep another from it
-            reasons.append(" ".join(str(error).split()) or type(error).__name__)
-            continue
-        if loaded is not None:
-            return _checked(loaded, str(path))
-    if reasons:
-        raise EvaluationError(f"{path} cannot be loaded: {'; '.join(reasons)}")
-    broken = f" ({'; '.join(problems)})" if problems else ""
-    raise EvaluationError(
-        f"no installed plugin can load {path}{broken}; "
-        "mario-agents checkpoints need: pip install mario-agents"
-    )
+def find_checkpoint(name: str | Path) -> Path | None:
+    """Return the file or folder that a policy's name means, or None if it means none.
 
-
-def _load_sb3_zip(path: Path, algorithm: str, deterministic: bool) -> Policy:
-    for module_name in ("stable_baselines3", "sb3_contrib"):
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError:
-            continue
-        if hasattr(module, algorithm):
-            model = getattr(module, algorithm).load(path)
-            break
-    else:
-        raise EvaluationError(
-            f"no algorithm {algorithm!r} in stable_baselines3 or sb3_contrib; write its class name, as PPO, "
-            'and install them: pip install "mario-eval[sb3]"'
-        )
-
-    state: Any = None
-
-    def act(observations: Any, episode_starts: NDArray[np.bool_]) -> Any:
-        nonlocal state
-        actions, state = model.predict(observations, state, episode_starts, deterministic=deterministic)
-        return actions
-
-    return act
+    Raises:
+        EvaluationError: ``zoo:NAME`` that no plugin ships; the message tells the names there are.
+    """
+    text = str(name)
+    # Baselines come before paths: a folder called random must not change what random means.
+    if text in BASELINES:
+        return None
+    if text.startswith(ZOO):
+        return find_in_zoo(text.removeprefix(ZOO))
+    return Path(name) if Path(name).exists() else None
 
 
 def _import_policy(text: str, env: VectorEnv[Any, Any, Any]) -> Policy:
@@ -242,10 +205,15 @@ def _import_policy(text: str, env: VectorEnv[Any, Any, Any]) -> Policy:
             raise EvaluationError(f"policy {text!r}: {module_name} has no {part!r}{hint}")
         found = getattr(found, part)
     policy: Any = found
-    return _checked(policy(env) if inspect.isclass(found) else policy, text)
+    return checked(policy(env) if inspect.isclass(found) else policy, text)
 
 
-def _checked(policy: Any, name: str) -> Policy:
+def checked(policy: Any, name: str) -> Policy:
+    """Return what was loaded if it can be called.
+
+    Raises:
+        EvaluationError: it cannot.
+    """
     if not isinstance(policy, Policy):
         raise EvaluationError(
             f"policy {name!r} is {type(policy).__name__}, not a callable (observations, episode_starts)"

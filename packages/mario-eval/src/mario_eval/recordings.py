@@ -54,6 +54,13 @@ class Recording:
         return f"{self.path.name}: {Path(str(known)).name}" if known else self.path.name
 
     @property
+    def targets(self) -> dict[str, float]:
+        """What counts as full success: the return from which on the environment counts as solved, if any."""
+        env = self.manifest.get("env")
+        threshold = env.get("reward_threshold") if isinstance(env, dict) else None
+        return {"return": float(threshold)} if isinstance(threshold, int | float) else {}
+
+    @property
     def has_steps(self) -> bool:
         """Whether any step was recorded."""
         return any((self.path / "steps").glob("part-*.parquet"))

@@ -14,10 +14,11 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import iterate
 from numpy.typing import NDArray
 
+from mario_eval.checkpoints import trained_with
 from mario_eval.environments import find_environment, make_lanes, provenance_of
 from mario_eval.errors import EvaluationError
 from mario_eval.manifest import new_manifest, now
-from mario_eval.policy import Policy, batch_actions, load_policy, noop_action
+from mario_eval.policy import Policy, batch_actions, find_checkpoint, load_policy, noop_action
 from mario_eval.protocols import Chance
 from mario_eval.recorders import STEP_INFOS, Recorder, RecordingFolder
 from mario_eval.statistics.summary import summarise
@@ -45,9 +46,11 @@ class EvaluationResult:
         Always has ``episodes`` (count), ``return`` and ``steps``, and ``clear_rate``, ``score``, ``distance``
         where the environment reports them. Each measure is a dict with ``mean``, ``median``, ``iqm`` (each
         with ``low`` and ``high``, a 95 % interval) and ``quantiles``; ``clear_rate`` has ``value``, ``low``,
-        ``high``.
+        ``high``. Of an environment that counts as solved from some return on, ``return`` has
+        ``optimality_gap``, too.
         """
-        return summarise(self.episodes)
+        threshold = self.manifest["env"].get("reward_threshold")
+        return summarise(self.episodes, None if threshold is None else {"return": threshold})
 
 
 def evaluate(
@@ -77,14 +80,14 @@ def evaluate(
     Args:
         policy: a callable as :class:`~mario_eval.Policy` describes, or what
             :func:`~mario_eval.policy.load_policy`
-            takes: ``"random"``, ``"noop"``, ``"module:callable"``, a checkpoint's path.
+            takes: ``"random"``, ``"noop"``, ``"module:callable"``, a checkpoint's path, ``"zoo:NAME"``.
         env_id: a Gymnasium ID, or ``"module:ID"`` to import the module that registers it first.
         episodes: number of episodes, at least 1; the most that are played if ``clear_width`` is given.
         seed: any int of 0 or more.
         lanes: environments that run side by side.
         processes: give each lane a process of its own, for environments whose steps are slow.
         out: an evaluation folder to create; nothing is written if None. A folder with a recording is refused.
-        env_kwargs: keyword arguments for the environment.
+        env_kwargs: keyword arguments for the environment, over those that a checkpoint was trained with.
         deterministic: ask a checkpoint's loader for the most likely action; no effect on a callable.
         chance: random no-op starts and sticky actions; none by default.
         clear_width: stop as soon as the 95 % Wilson interval of the clear rate is narrower than this (0.1 is
@@ -115,7 +118,9 @@ def evaluate(
     chance = chance or Chance()
     lanes = min(lanes, episodes)
     spec = find_environment(env_id)
-    env = make_lanes(env_id, lanes, env_kwargs or {}, processes=processes)
+    checkpoint = find_checkpoint(policy) if isinstance(policy, str | Path) else None
+    env_kwargs = {**(trained_with(checkpoint, env_id) if checkpoint else {}), **(env_kwargs or {})}
+    env = make_lanes(env_id, lanes, env_kwargs, processes=processes)
     with ExitStack() as stack:
         stack.callback(env.close)
         name = policy_name or (str(policy) if isinstance(policy, str | Path) else _name_of(policy))
@@ -127,7 +132,7 @@ def evaluate(
         manifest = new_manifest(
             spec,
             env_id,
-            env_kwargs or {},
+            env_kwargs,
             policy={"name": name, "deterministic": deterministic},
             seed=seed,
             episodes=episodes,

@@ -141,7 +141,8 @@ def rolling(training: Training, measure: str) -> Curve | None:
     offset = (sums[ends] - sums[starts]) / counts
     variance = np.maximum((squares[ends] - squares[starts]) / counts - offset**2, 0.0)
     half = 1.96 * np.sqrt(variance / counts)
-    mean = centre + offset
+    # A mean lies among its values; the sums above may miss that by a rounding error.
+    mean = np.clip(centre + offset, values.min(), values.max())
     low, high = mean - half, mean + half
     if measure == "clear":
         low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from filelock import FileLock, Timeout
 
 from mario_eval.errors import RecordingError
 from mario_eval.files import replaced_whole
+from mario_eval.manifest import now
 from mario_eval.recorders.parts import Column, PartWriter
+from mario_eval.recorders.staging import StagedSteps
 
 #: A part is written when this many rows wait …
 ROWS_PER_PART = 100_000
@@ -52,22 +56,50 @@ class RecordingFolder:
                 f"{path}: another recorder is writing there; choose another folder"
             ) from error
         except OSError as error:
-            raise RecordingError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise RecordingError(f"{path}: cannot be written: {_reason(error)}") from error
         if (path / "manifest.json").exists() or any(path.glob("*/part-*.parquet")):
             self._lock.release()
             raise RecordingError(f"{path} holds a recording already; choose another folder or remove it")
         self.episodes = PartWriter(path / "episodes", "episodes")
         self.steps = PartWriter(path / "steps", "steps")
         self._scalars = PartWriter(path / "scalars", "scalars")
+        self._staged: list[StagedSteps] = []
         self._began = time.monotonic()
-        # A folder of episodes, even an empty one, is what tells an evaluation folder from others.
-        (path / "episodes").mkdir(exist_ok=True)
-        self.write_manifest()
+        self._broken = False
+        try:
+            # A folder of episodes, even an empty one, is what tells an evaluation folder from others.
+            (path / "episodes").mkdir(exist_ok=True)
+            self.write_manifest()
+        except OSError as error:
+            self._lock.release()
+            raise RecordingError(f"{path}: cannot be written: {_reason(error)}") from error
+        except RecordingError:
+            self._lock.release()
+            raise
 
     def write_manifest(self) -> None:
-        """Write ``manifest.json`` anew."""
-        with replaced_whole(self.path / "manifest.json") as temporary:
-            temporary.write_text(json.dumps(self.manifest, indent=2, default=str) + "\n", encoding="utf-8")
+        """Write ``manifest.json`` anew, unless the recording has stopped for want of space.
+
+        Raises:
+            RecordingError: the disk refuses it; the manifest that was there stays.
+        """
+        if self._broken:
+            return
+        try:
+            with replaced_whole(self.path / "manifest.json") as temporary:
+                temporary.write_text(
+                    json.dumps(self.manifest, indent=2, default=str) + "\n", encoding="utf-8"
+                )
+        except OSError as error:
+            raise RecordingError(
+                f"{self.path / 'manifest.json'} cannot be written: {_reason(error)}"
+            ) from error
+
+    def stage_steps(self, lanes: int) -> StagedSteps:
+        """Return where the steps of a batch of so many lanes wait; :meth:`flush` takes them from there."""
+        staged = StagedSteps(self.steps, lanes)
+        self._staged.append(staged)
+        return staged
 
     def record_scalars(self, steps: int, scalars: Mapping[str, float]) -> None:
         """Record numbers of training, such as losses.
@@ -87,17 +119,34 @@ class RecordingFolder:
         """Write parts if enough rows or enough time has gathered."""
         now = time.monotonic()
         due = max(SECONDS_PER_PART, SHARE_OF_AGE_PER_PART * (now - self._began))
-        if self.steps.rows >= ROWS_PER_PART or now - self.steps.flushed_at >= due:
+        rows = self.steps.rows + sum(staged.rows for staged in self._staged)
+        if rows >= ROWS_PER_PART or now - self.steps.flushed_at >= due:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered; steps first, so that every finished episode on disk has its steps."""
+        """Write what has gathered; steps first, so that every finished episode on disk has its steps.
+
+        Raises:
+            RecordingError: the disk refuses it, such as a full one. It is told once: from then on nothing is
+                written any more, as steps would be missing between two parts.
+        """
+        if self._broken:
+            return
         try:
+            for staged in self._staged:
+                staged.drain()
             self.steps.flush()
             self.episodes.flush()
             self._scalars.flush()
         except OSError as error:
-            raise RecordingError(f"{self.path}: recording stopped, all before is whole: {error}") from error
+            self.manifest |= {"ended": now(), "end": f"stopped: {_reason(error)}"}
+            with suppress(RecordingError):  # perhaps there is room for this little
+                self.write_manifest()
+            self._broken = True
+            raise RecordingError(
+                f"{self.path}: recording stopped: {_reason(error)}; the {self.steps.parts} parts of steps "
+                "written before are whole and can be reported on; free some space and record anew elsewhere"
+            ) from error
 
     def close(self) -> None:
         """Flush and let go of the folder."""
@@ -111,3 +160,8 @@ class RecordingFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system says; pyarrow wraps that in words of its own."""
+    return os.strerror(error.errno) if error.errno else str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class PartWriter:
 
     Attributes:
         folder: the table's folder.
+        parts: how many were written.
         rows: how many wait to be written.
         flushed_at: when :meth:`flush` was last called, by the monotonic clock.
     """
@@ -41,7 +42,8 @@ class PartWriter:
         self.folder = folder
         self._metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), TABLE_KEY: table.encode()}
         self._columns: dict[str, _Buffer] = {}
-        self._parts = 0
+        self._single: list[Mapping[str, Any]] = []
+        self.parts = 0
         self.rows = 0
         self.flushed_at = time.monotonic()
 
@@ -49,62 +51,109 @@ class PartWriter:
         """Copy some rows. A column may be missing from some of them, and may come later."""
         if not rows:
             return
+        buffers, end = self._columns, self.rows + rows
+        here = slice(self.rows, end)
         for name, (values, mask) in columns.items():
-            buffer = self._columns.get(name)
-            if buffer is None:
-                buffer = self._columns[name] = _Buffer(values)
-            buffer.write(self.rows, values, mask)
-        self.rows += rows
+            try:
+                buffer = buffers[name]
+            except KeyError:
+                buffer = buffers[name] = _Buffer(values)
+            if end > buffer.size or values.dtype is not buffer.dtype:
+                buffer.fit(end, values.dtype)
+            buffer.values[here] = values
+            buffer.valid[here] = True if mask is None else mask
+        self.rows = end
+
+    def append_row(self, row: Mapping[str, Any]) -> None:
+        """Keep one row of numbers, bools, texts and None; it is made columns when it is written."""
+        self._single.append(row)
 
     def flush(self) -> None:
         """Write the rows gathered so far as one part; nothing happens if there are none."""
         self.flushed_at = time.monotonic()
+        if self._single:
+            rows, self._single = self._single, []
+            self.append(len(rows), columns_of(rows))
         if not self.rows:
             return
         self.folder.mkdir(exist_ok=True)
         arrays = {name: buffer.take(self.rows) for name, buffer in self._columns.items()}
         table = pa.table(arrays).replace_schema_metadata(self._metadata)
-        with replaced_whole(self.folder / f"part-{self._parts:06d}.parquet") as temporary:
-            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        self._parts += 1
+        with replaced_whole(self.folder / f"part-{self.parts:06d}.parquet") as temporary:
+            pq.write_table(
+                table,
+                temporary,
+                compression="zstd",
+                write_page_checksum=True,
+                # Smallest and largest values help to find an episode, and are dear for twenty columns.
+                write_statistics=[name for name in ("episode", "step") if name in arrays],
+            )
+        self.parts += 1
         self.rows = 0
 
 
 class _Buffer:
     """The waiting rows of one column; it grows, and takes a wider type when one comes.
 
+    Whoever writes calls :meth:`fit` first if the rows or their type do not fit: this is looked at for each
+    column of each step, so that a call would cost as much as the copy.
+
     Args:
         values: the first values, for their type and shape.
+
+    Attributes:
+        values: ``[size, …]``; rows after the last one written hold anything.
+        valid: bool ``[size]``, which rows have a value.
+        size: rows that fit.
+        dtype: of the values that fit.
     """
 
     def __init__(self, values: NDArray[Any]) -> None:
-        self._values = np.zeros((_FIRST_ROWS, *values.shape[1:]), _kept_type(values.dtype))
-        self._valid = np.zeros(_FIRST_ROWS, bool)
+        self.dtype = values.dtype
+        self.values = np.zeros((_FIRST_ROWS, *values.shape[1:]), _kept_type(values.dtype))
+        self.valid = np.zeros(_FIRST_ROWS, bool)
+        self.size = _FIRST_ROWS
 
-    def write(self, start: int, values: NDArray[Any], mask: NDArray[np.bool_] | None) -> None:
-        end = start + len(values)
-        self._grow_to(end)
-        if values.dtype != self._values.dtype:
-            wider = np.result_type(_kept_type(values.dtype), self._values.dtype)
-            if wider != self._values.dtype:
-                self._values = self._values.astype(wider)
-        self._values[start:end] = values
-        self._valid[start:end] = True if mask is None else mask
+    def fit(self, rows: int, dtype: np.dtype[Any]) -> None:
+        """Make room for so many rows in all, and for values of another type."""
+        if dtype != self.dtype:
+            wider = np.result_type(_kept_type(dtype), self.values.dtype)
+            if wider != self.values.dtype:
+                self.values = self.values.astype(wider)
+            self.dtype = dtype
+        if rows > self.size:
+            more = max(rows, 2 * self.size) - self.size
+            shape = (more, *self.values.shape[1:])
+            self.values = np.concatenate([self.values, np.zeros(shape, self.values.dtype)])
+            self.valid = np.concatenate([self.valid, np.zeros(more, bool)])
+            self.size += more
 
     def take(self, rows: int) -> Any:
         """Return the first rows as an Arrow column, and forget them."""
-        self._grow_to(rows)  # rows without this column may have come last
-        array = arrow_array(self._values[:rows], self._valid[:rows])
-        self._valid[:rows] = False
+        self.fit(rows, self.dtype)  # rows without this column may have come last
+        array = arrow_array(self.values[:rows], self.valid[:rows])
+        self.valid[:rows] = False
         return array
 
-    def _grow_to(self, rows: int) -> None:
-        have = len(self._values)
-        if rows > have:
-            more = max(rows, 2 * have) - have
-            shape = (more, *self._values.shape[1:])
-            self._values = np.concatenate([self._values, np.zeros(shape, self._values.dtype)])
-            self._valid = np.concatenate([self._valid, np.zeros(more, bool)])
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+    """Turn rows of numbers, bools, texts and None into columns; a name may be missing from some.
+
+    >>> columns_of([{"a": 1}, {"a": None, "b": "x"}])["a"]
+    (array([1, 0]), array([ True, False]))
+    """
+    columns: dict[str, Column] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        known = [value for value in values if value is not None]
+        if not known:
+            continue
+        text = any(isinstance(value, str) for value in known)
+        blank = None if text else type(known[0])()
+        filled = [blank if value is None else value for value in values]
+        valid = np.array([value is not None for value in values])
+        columns[name] = np.array(filled, object if text else None), valid
+    return columns
 
 
 def _kept_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -115,10 +164,11 @@ def _kept_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def arrow_array(values: NDArray[Any], valid: NDArray[np.bool_]) -> Any:
     """Turn ``[rows]`` numbers, bools or texts, or ``[rows, n]`` numbers, into an Arrow column with nulls."""
     if values.dtype == object:
-        texts = [
-            str(value) if ok and value is not None else None for value, ok in zip(values, valid, strict=True)
-        ]
-        return pa.array(texts, pa.string())
+        try:
+            return pa.array(values, pa.string(), mask=None if valid.all() else ~valid)
+        except pa.ArrowTypeError:  # something among them is no text
+            texts = [str(v) if ok and v is not None else None for v, ok in zip(values, valid, strict=True)]
+            return pa.array(texts, pa.string())
     if values.ndim == 1:
         return pa.array(values, mask=None if valid.all() else ~valid)
     flat = pa.array(values.reshape(len(values), -1).ravel())

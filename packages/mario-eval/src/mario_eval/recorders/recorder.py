@@ -51,15 +51,16 @@ class Recorder:
     ) -> None:
         self._action_space, self._batched = action_space, batched
         self._folder = folder
+        self._staged = None if folder is None else folder.stage_steps(lanes)
         self._episode_infos = [name for name in episode_infos if name not in EPISODE_COLUMNS]
-        self._step_infos = [name for name in step_infos if name not in STEP_COLUMNS]
+        self._step_infos = [(name, f"_{name}") for name in step_infos if name not in STEP_COLUMNS]
         self._active = np.zeros(lanes, bool)
         self._episode = np.full(lanes, -1, np.int64)
         self._seed: list[int | None] = [None] * lanes
         self._steps = np.zeros(lanes, np.int32)
         self._frames = np.zeros(lanes, np.int64)
         self._return = np.zeros(lanes)
-        self._terms: dict[str, NDArray[np.float64]] = {}
+        self._terms: dict[str, _Term] = {}
         self._began = np.zeros(lanes)
         self._one_frame = np.ones(lanes, np.int64)
 
@@ -70,8 +71,8 @@ class Recorder:
         for lane, seed in zip(lanes, seeds, strict=True):
             self._seed[int(lane)] = seed
         self._steps[lanes], self._frames[lanes], self._return[lanes] = 0, 0, 0.0
-        for sums in self._terms.values():
-            sums[lanes] = 0.0
+        for term in self._terms.values():
+            term.sums[lanes] = 0.0
         self._began[lanes] = time.perf_counter()
 
     def step(
@@ -95,41 +96,36 @@ class Recorder:
         Returns:
             One row for each episode that this step ended, as ``episodes/`` has it.
         """
-        active = self._active
         frames = self._frames_of(infos)
-        terms = _terms_of(infos)
-        if self._folder is not None:
-            self._record(active, actions, rewards, frames, terms, infos)
-        self._steps += active
-        np.add(self._frames, frames, out=self._frames, where=active)
-        np.add(self._return, rewards, out=self._return, where=active)
-        for name, (values, mask) in terms.items():
-            counted = active if mask is None else active & mask
-            if name not in self._terms:
-                self._terms[name] = np.zeros(len(active))
-            np.add(self._terms[name], values, out=self._terms[name], where=counted)
+        terms = self._terms_of(infos)
+        if self._staged is not None:
+            self._record(actions, rewards, frames, terms, infos)
+        # Lanes that are not recorded are added up, too: `begin` zeroes them before they are read.
+        self._steps += 1
+        self._frames += frames
+        self._return += rewards
+        for term, values, mask in terms:
+            np.add(term.sums, values, out=term.sums, where=True if mask is None else mask)
 
-        finished = np.flatnonzero((terminated | truncated) & active)
+        finished = ((terminated | truncated) & self._active).nonzero()[0]
         rows = [self._episode_row(int(lane), terminated, truncated, infos) for lane in finished]
         if self._folder is not None:
             for row in rows:
-                self._folder.episodes.append(
-                    1, {name: _single(value) for name, value in row.items() if value is not None}
-                )
+                self._folder.episodes.append_row(row)
             self._folder.flush_if_due()
-        self._active[finished] = False
+        if rows:
+            self._active[finished] = False
         return rows
 
     def _record(
         self,
-        active: NDArray[np.bool_],
         actions: Any,
         rewards: NDArray[np.float64],
         frames: NDArray[np.int64],
-        terms: Mapping[str, Column],
+        terms: Sequence[tuple[_Term, NDArray[Any], NDArray[np.bool_] | None]],
         infos: Mapping[str, Any],
     ) -> None:
-        assert self._folder is not None
+        assert self._staged is not None
         columns: dict[str, Column] = {
             "episode": (self._episode, None),
             "step": (self._steps, None),
@@ -137,24 +133,38 @@ class Recorder:
             "reward": (np.asarray(rewards), None),
             "frames": (frames, None),
         }
-        columns |= {TERM_PREFIX + name: column for name, column in terms.items()}
-        for name in self._step_infos:
-            found = _info(infos, name)
-            if found is not None:
-                columns[name] = found
-        if not active.all():
-            columns = {
-                name: (values[active], None if mask is None else mask[active])
-                for name, (values, mask) in columns.items()
-            }
-        self._folder.steps.append(int(active.sum()), columns)
+        for term, values, mask in terms:
+            columns[term.column] = values, mask
+        for name, mask_name in self._step_infos:
+            found = infos.get(name)
+            if isinstance(found, np.ndarray):
+                columns[name] = found, infos.get(mask_name)
+        self._staged.append(self._active, columns)
+
+    def _terms_of(
+        self, infos: Mapping[str, Any]
+    ) -> list[tuple[_Term, NDArray[Any], NDArray[np.bool_] | None]]:
+        """Return each reward term with its values ``[lanes]`` and their mask."""
+        found = infos.get("reward_terms")
+        if not isinstance(found, Mapping):
+            return []
+        terms = []
+        for name, values in found.items():
+            if name[0] != "_" and isinstance(values, np.ndarray):
+                term = self._terms.get(name)
+                if term is None:
+                    term = self._terms[name] = _Term(name, len(self._active))
+                terms.append((term, values, found.get(term.mask)))
+        return terms
 
     def _frames_of(self, infos: Mapping[str, Any]) -> NDArray[np.int64]:
         found = _info(infos, "frames")
         if found is None:
             return self._one_frame
         values, mask = found
-        return values.astype(np.int64) if mask is None else np.where(mask, values, self._one_frame)
+        if mask is None:
+            return values.astype(np.int64, copy=False)
+        return np.where(mask, values, self._one_frame)  # always int64: of integers, the wider type wins
 
     def _episode_row(
         self, lane: int, terminated: NDArray[np.bool_], truncated: NDArray[np.bool_], infos: Mapping[str, Any]
@@ -170,10 +180,18 @@ class Recorder:
             "terminated": bool(terminated[lane]),
             "truncated": bool(truncated[lane]),
         }
-        row |= {TERM_PREFIX + name: float(sums[lane]) for name, sums in self._terms.items()}
+        row |= {term.column: float(term.sums[lane]) for term in self._terms.values()}
         row |= {name: _scalar(infos, name, lane) for name in self._episode_infos}
-        ends = {END_PREFIX + name: _scalar(infos, name, lane) for name in self._step_infos}
+        ends = {END_PREFIX + name: _scalar(infos, name, lane) for name, _ in self._step_infos}
         return row | {name: value for name, value in ends.items() if value is not None}
+
+
+class _Term:
+    """One reward term: what it is called where, and its sum over the episode so far, ``[lanes]``."""
+
+    def __init__(self, name: str, lanes: int) -> None:
+        self.column, self.mask = TERM_PREFIX + name, f"_{name}"
+        self.sums = np.zeros(lanes)
 
 
 def _info(infos: Mapping[str, Any], name: str) -> Column | None:
@@ -184,21 +202,9 @@ def _info(infos: Mapping[str, Any], name: str) -> Column | None:
     return values, mask
 
 
-def _terms_of(infos: Mapping[str, Any]) -> dict[str, Column]:
-    terms = infos.get("reward_terms")
-    if not isinstance(terms, Mapping):
-        return {}
-    found = {name: _info(terms, name) for name in terms if not name.startswith("_")}
-    return {name: column for name, column in found.items() if column is not None}
-
-
 def _scalar(infos: Mapping[str, Any], name: str, lane: int) -> Any:
     found = _info(infos, name)
     if found is None or found[0].ndim != 1 or (found[1] is not None and not found[1][lane]):
         return None
     value = found[0][lane]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _single(value: Any) -> Column:
-    return np.array([value], dtype=object if isinstance(value, str) else None), None

@@ -78,6 +78,7 @@ class RecordingSession:
         self._closed = True
         self.folder.manifest |= {"ended": now(), "end": "complete"}
         try:
+            self.folder.flush()
             self.folder.write_manifest()
         finally:
             self.folder.close()

@@ -143,13 +143,14 @@ class RecordVectorEnv(VectorWrapper):
             last = with_final_infos(infos, infos["final_info"], ended)
         self._session.recorder.step(actions, rewards, terminated, truncated, last)
         if self._mode is AutoresetMode.SAME_STEP:
-            began = np.flatnonzero(ended)
+            began = ended.nonzero()[0]
         elif self._mode is AutoresetMode.NEXT_STEP:
-            began = np.flatnonzero(self._resets_next)
+            began = self._resets_next.nonzero()[0]
             self._resets_next = ended
         else:
             began = np.empty(0, np.intp)
-        self._session.begin(began, [None] * len(began))
+        if len(began):
+            self._session.begin(began, [None] * len(began))
         return observations, rewards, terminated, truncated, infos
 
     def close(self, **kwargs: Any) -> None:

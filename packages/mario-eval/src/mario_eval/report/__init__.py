@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mario_eval.errors import EvaluationError, RecordingError
@@ -13,7 +13,12 @@ from mario_eval.report.subjects import open_subject
 
 
 def write_report(
-    folders: Sequence[Path], out: Path, *, replays: bool = True, baselines: Sequence[Path] = ()
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    replays: bool = True,
+    baselines: Sequence[Path] = (),
+    targets: Mapping[str, float] | None = None,
 ) -> Path:
     """Write one self-contained HTML page about one or several folders.
 
@@ -24,6 +29,9 @@ def write_report(
             manifest names.
         baselines: evaluation folders whose score events count as known, so that the page tells hidden
             rewards.
+        targets: values of measures (``score``, ``distance``, ``return``, …) that count as full success; the
+            page then tells the optimality gap to them. The return from which on an environment counts as
+            solved, as its registration says, is one by default.
 
     Returns:
         The absolute path of the page.
@@ -31,12 +39,18 @@ def write_report(
     Raises:
         RecordingError: a folder holds nothing to report on, or the page cannot be written.
     """
-    subjects = [open_subject(folder) for folder in folders]
+    subjects = [open_subject(folder, targets=targets) for folder in folders]
     known = [Recording(baseline) for baseline in baselines]
     return _write(render(subjects, replays=replays, baselines=known), out)
 
 
-def write_comparison(folders: Sequence[Path], out: Path, *, groups: Sequence[str] = ()) -> Path:
+def write_comparison(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    groups: Sequence[str] = (),
+    targets: Mapping[str, float] | None = None,
+) -> Path:
     """Write one self-contained HTML page that puts runs side by side.
 
     Args:
@@ -44,6 +58,7 @@ def write_comparison(folders: Sequence[Path], out: Path, *, groups: Sequence[str
         out: the page; replaced whole if it exists.
         groups: for each folder the name of the algorithm that it is one run of, or empty; with names, the
             page also tells statistics over runs.
+        targets: as in :func:`write_report`.
 
     Returns:
         The absolute path of the page.
@@ -57,7 +72,7 @@ def write_comparison(folders: Sequence[Path], out: Path, *, groups: Sequence[str
     names = groups or [""] * len(folders)
     if len(names) != len(folders):
         raise EvaluationError(f"{len(folders)} folders but {len(names)} groups: give one for each")
-    subjects = [open_subject(folder, name) for folder, name in zip(folders, names, strict=True)]
+    subjects = [open_subject(folder, name, targets) for folder, name in zip(folders, names, strict=True)]
     return _write(render(subjects, alone=True), out)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mario_eval.report.figures import Figure, estimates, learning_curves, profile
+from mario_eval.report.figures import Figure, estimates, learning_curves, profile, run_profile
 from mario_eval.report.subjects import Subject
-from mario_eval.report.wording import label, percent
+from mario_eval.report.wording import label, number, percent
 from mario_eval.statistics.comparison import improvement
 from mario_eval.statistics.groups import GroupStatistics, group_improvement, group_statistics
 from mario_eval.statistics.places import score_events
-from mario_eval.statistics.summary import numbers, summarise
+from mario_eval.statistics.summary import numbers
 
 #: What episodes are compared by, where every run has it; the first is what decides who beats whom.
 COMPARED = ("score", "distance", "return")
@@ -37,6 +37,7 @@ class Comparison:
         group_measure: what runs are valued by in ``groups``; empty if there are no groups.
         groups: for each algorithm its name and its statistics over runs.
         group_beats: as ``beats``, for each ordered pair of algorithms.
+        group_profiles: performance profile over the runs of each algorithm.
         notes: what makes the comparison doubtful.
     """
 
@@ -49,6 +50,7 @@ class Comparison:
     group_measure: str
     groups: list[tuple[str, GroupStatistics]]
     group_beats: list[tuple[str, str, str, str]]
+    group_profiles: list[Figure]
     notes: list[str]
 
 
@@ -62,7 +64,7 @@ def compare(subjects: Sequence[Subject]) -> Comparison:
     tables = [(name, recording.episodes) for name, recording in played]
     shared = [m for m in COMPARED if tables and all(numbers(table, m).size for _, table in tables)]
     values = {measure: [(name, numbers(table, measure)) for name, table in tables] for measure in shared}
-    summaries = [(name, summarise(table)) for name, table in tables]
+    summaries = [(subject.name, subject.summary) for subject in subjects if subject.summary]
 
     charts = []
     if summaries and all("clear_rate" in summary for _, summary in summaries):
@@ -74,6 +76,16 @@ def compare(subjects: Sequence[Subject]) -> Comparison:
             f"{label(measure)}, IQM", False, [(name, summary[measure]["iqm"]) for name, summary in summaries]
         )
         for measure in shared
+    ]
+    charts += [
+        estimates(
+            f"{label(measure)}, optimality gap to {number(next(iter(targets)))}",
+            False,
+            [(name, summary[measure]["optimality_gap"]) for name, summary in summaries],
+        )
+        for measure in shared
+        if len(targets := {s[measure].get("optimality_gap", {}).get("target") for _, s in summaries}) == 1
+        and None not in targets
     ]
     beats = []
     if shared:
@@ -93,6 +105,9 @@ def compare(subjects: Sequence[Subject]) -> Comparison:
         group_measure=label(group_measure) if groups else "",
         groups=[(name, group_statistics(values)) for name, values in groups.items()],
         group_beats=_group_beats(groups),
+        group_profiles=[run_profile(f"{label(group_measure)} over runs", group_measure, list(groups.items()))]
+        if groups
+        else [],
         notes=_doubts([(name, recording.manifest) for name, recording in played]),
     )
 

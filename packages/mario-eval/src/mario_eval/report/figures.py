@@ -6,7 +6,7 @@ that charts follow light, dark and print.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mario_eval.report.wording import label, measured, number, percent
 from mario_eval.statistics.actions import Actions
 from mario_eval.statistics.aggregates import performance_profile
+from mario_eval.statistics.groups import group_profile
 from mario_eval.statistics.intervals import wilson
 from mario_eval.training import PROGRESS, Curve, Training, rolling
 
@@ -159,14 +160,47 @@ def histogram(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float6
 
 def profile(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float64]]]) -> Figure:
     """Draw the share of episodes that got beyond each value, with its interval: the performance profile."""
-    everything = np.concatenate([values for _, values in runs])
-    thresholds = np.linspace(min(0.0, float(everything.min())), float(everything.max()), _PROFILE_POINTS)
+    thresholds = _thresholds(np.concatenate([values for _, values in runs]))
+    lines = []
+    for name, values in runs:
+        shares = performance_profile(values, thresholds)
+        ends = np.array([wilson(round(share * values.size), values.size) for share in shares])
+        lines.append((name, float(np.median(values)), shares, ends[:, 0], ends[:, 1]))
+    return _profile(title, unit, "episodes", thresholds, lines)
+
+
+def run_profile(title: str, unit: str, groups: Sequence[tuple[str, Mapping[str, Any]]]) -> Figure:
+    """Draw the share of each algorithm's runs that got beyond each value, over all environments.
+
+    Args:
+        title: of the figure.
+        unit: of the values.
+        groups: name of each algorithm, and by environment one value per run.
+    """
+    pooled = [np.concatenate(list(tasks.values())) for _, tasks in groups]
+    thresholds = _thresholds(np.concatenate(pooled))
+    lines = [
+        (name, float(np.median(values)), *group_profile(tasks, thresholds))
+        for (name, tasks), values in zip(groups, pooled, strict=True)
+    ]
+    return _profile(title, unit, "runs", thresholds, lines)
+
+
+def _thresholds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.linspace(min(0.0, float(values.min())), float(values.max()), _PROFILE_POINTS)
+
+
+def _profile(
+    title: str,
+    unit: str,
+    what: str,
+    thresholds: NDArray[np.float64],
+    lines: Sequence[tuple[str, float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]],
+) -> Figure:
+    """Draw profiles, each a name, the median of its values, and for each threshold a share with its ends."""
     data: list[dict[str, Any]] = []
     rows, sentences = [], []
-    for index, (name, values) in enumerate(runs):
-        shares = performance_profile(values, thresholds)
-        ends = [wilson(round(share * values.size), values.size) for share in shares]
-        low, high = [end[0] for end in ends], [end[1] for end in ends]
+    for index, (name, median, shares, low, high) in enumerate(lines):
         colour = series_colour(index)
         band: dict[str, Any] = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.18}
         band |= {"x": _round([*thresholds, *thresholds[::-1]]), "y": _round([*high, *low[::-1]])}
@@ -174,15 +208,15 @@ def profile(title: str, unit: str, runs: Sequence[tuple[str, NDArray[np.float64]
         line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": _round(thresholds)}
         line |= {"y": _round(shares), "line": {"color": colour, "width": 2, "shape": "hv"}}
         data += [band, line]
-        prefix = f"{name}: " if len(runs) > 1 else ""
-        sentences.append(f"{prefix}half of the episodes get to {number(float(np.median(values)))} or beyond")
+        prefix = f"{name}: " if len(lines) > 1 else ""
+        sentences.append(f"{prefix}half of the {what} get to {number(median)} or beyond")
         for at in _spread(_PROFILE_POINTS):
             interval = f"{percent(low[at])} to {percent(high[at])}"
             rows.append([name, number(thresholds[at]), percent(shares[at]), interval])
     layout = {
         "xaxis": {"title": {"text": unit}},
-        "yaxis": {"tickformat": ".0%", "range": [0, 1.02], "title": {"text": "episodes beyond"}},
-        "showlegend": len(runs) > 1,
+        "yaxis": {"tickformat": ".0%", "range": [0, 1.02], "title": {"text": f"{what} beyond"}},
+        "showlegend": len(lines) > 1,
     }
     caption = f"{title}: {'; '.join(sentences)}."
     return Figure(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +36,19 @@ class Video:
         title: such as "Best episode".
         episode: its number.
         cut: whether only its end is shown.
+
+    The picture from its middle lies beside it, see :attr:`poster`.
     """
 
     path: Path
     title: str
     episode: int
     cut: bool
+
+    @property
+    def poster(self) -> Path:
+        """The picture to show before the video plays, and on paper: a PNG file."""
+        return self.path.with_suffix(".png")
 
 
 @dataclass(frozen=True)
@@ -159,25 +165,32 @@ def _film(
     fps = float(env.metadata.get("render_fps") or 30)
     shown = steps = 0
     total = 0.0
-    with replaced_whole(path) as temporary, closing(VideoWriter(temporary, fps)) as writer:
-        for moment in replay(env, row["seed"], actions):
-            total, steps = moment.total, steps + 1
-            # After the last step a game may show something else already, such as the next stage.
-            if "screen_x" in moment.info and moment.pictures and not moment.last:
-                area = areas.setdefault(str(moment.info.get("area", "")), AreaMap())
-                area.look(moment.pictures[-1], int(moment.info["screen_x"]))
-            for index, picture in enumerate(moment.pictures):
-                shown += 1
-                if shown > skipped:
-                    writer.add(picture, _down(moment, index))
-        if steps != row["steps"] or not same_return(row["return"], total):
-            raise EvaluationError(
-                f"its replay gave a return of {total:g} in {steps} steps, but {row['return']:g} in "
-                f"{row['steps']} was recorded, so the environment is not the same or not deterministic"
-            )
-        if not shown:
-            raise EvaluationError("the environment rendered no picture")
-    return Video(path, title, row["episode"], skipped > 0)
+    writer, poster = VideoWriter(fps), None
+    middle = (skipped + int(row["frames"])) // 2
+    for moment in replay(env, row["seed"], actions):
+        total, steps = moment.total, steps + 1
+        # After the last step a game may show something else already, such as the next stage.
+        if "screen_x" in moment.info and moment.pictures and not moment.last:
+            area = areas.setdefault(str(moment.info.get("area", "")), AreaMap())
+            area.look(moment.pictures[-1], int(moment.info["screen_x"]))
+        for index, picture in enumerate(moment.pictures):
+            shown += 1
+            if shown > skipped:
+                drawn = writer.add(picture, _down(moment, index))
+                poster = drawn if poster is None or shown <= middle else poster
+    content = writer.close()
+    if steps != row["steps"] or not same_return(row["return"], total):
+        raise EvaluationError(
+            f"its replay gave a return of {total:g} in {steps} steps, but {row['return']:g} in "
+            f"{row['steps']} was recorded, so the environment is not the same or not deterministic"
+        )
+    if poster is None:
+        raise EvaluationError("the environment rendered no picture")
+    video = Video(path, title, row["episode"], skipped > 0)
+    for file, kept in ((video.path, content), (video.poster, png(poster))):
+        with replaced_whole(file) as temporary:
+            temporary.write_bytes(kept)
+    return video
 
 
 def _down(moment: Moment, picture: int) -> list[bool] | None:
@@ -233,5 +246,6 @@ def _read_kept(recording: Recording, chosen: list[tuple[str, dict[str, Any]]]) -
         return None
     expected = [(title, row["episode"]) for title, row in chosen]
     same = not notes and [(video.title, video.episode) for video in videos] == expected
-    whole = all(path.is_file() for path in [*(v.path for v in videos), *(m.path for m in maps)])
+    files = [*(v.path for v in videos), *(v.poster for v in videos), *(m.path for m in maps)]
+    whole = all(path.is_file() for path in files)
     return Media(videos, maps, notes) if same and whole else None

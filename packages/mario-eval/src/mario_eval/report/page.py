@@ -37,10 +37,12 @@ from mario_eval.statistics.actions import Actions, actions_of
 from mario_eval.statistics.hand import HUMAN_CHANGES_PER_SECOND, HUMAN_HOLDS, Hand, hand_of
 from mario_eval.statistics.places import ScoreEvent, found_beyond, points_by_place, score_events
 from mario_eval.statistics.retention import retention
-from mario_eval.statistics.summary import MEASURES, numbers, summarise
+from mario_eval.statistics.summary import MEASURES, numbers
 
 #: Score events listed on the page.
 _EVENTS = 12
+#: Amounts scored at one place that are listed one by one.
+_AMOUNTS = 4
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class Film:
         title: such as "Best episode".
         facts: one line about the episode.
         address: the video as a ``data:`` address.
+        poster: a picture of it, likewise.
         cut: whether only the end is shown.
     """
 
     title: str
     facts: str
     address: str
+    poster: str
     cut: bool
 
 
@@ -126,8 +130,8 @@ def render(
             title=title,
             sections=sections,
             comparison=compare(subjects) if len(subjects) > 1 else None,
-            compared=[(subject, _summary(subject)) for subject in subjects],
-            made=now(),
+            compared=subjects,
+            made=wording.moment(now()),
             version=version("mario-eval"),
             refresh_seconds=refresh_seconds,
             plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
@@ -144,10 +148,6 @@ def render_waiting(why: str, every: float) -> str:
         every: seconds after which the page looks again.
     """
     return _templates().get_template("waiting.html.j2").render(why=why, every=f"{every:g}")
-
-
-def _summary(subject: Subject) -> dict[str, Any]:
-    return {} if subject.recording is None else summarise(subject.recording.episodes)
 
 
 def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent]]) -> Section:
@@ -181,14 +181,14 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
     ]
     return Section(
         subject=subject,
-        summary=summarise(episodes),
+        summary=subject.summary,
         retained=retained,
         curves=curves,
         distributions=distributions,
         terms=terms,
         films=_films(media, episodes),
         areas=place_maps(episodes, media.maps, points_by_place(events)),
-        events=_events(found_beyond(events, known)),
+        events=listed_events(found_beyond(events, known)),
         hidden=bool(known),
         hand=hand_of(recording),
         actions=actions,
@@ -207,14 +207,26 @@ def _of_training(recording: Recording, actions: Actions | None) -> list[Figure]:
     return figures if actions is None else [action_curves(actions), *figures]
 
 
-def _events(events: Counter[ScoreEvent]) -> list[tuple[str, str, str]]:
-    """Return points, place and count of the events that brought most points."""
+def listed_events(events: Counter[ScoreEvent]) -> list[tuple[str, str, str]]:
+    """Return points, place and count of the events that brought most points.
+
+    Of a place where many amounts were scored, such as the end of a stage, which counts the seconds left, one
+    line tells the range: it would fill the table otherwise.
+    """
     several = len({event.area for event in events}) > 1
-    richest = sorted(events.items(), key=lambda item: -item[0].points * item[1])[:_EVENTS]
-    return [
-        (f"{event.points:,}", f"area {event.area}, {event.span}" if several else event.span, f"{count:,}")
-        for event, count in richest
-    ]
+    by_place: dict[tuple[str, int], list[ScoreEvent]] = {}
+    for event in sorted(events):
+        by_place.setdefault((event.area, event.place), []).append(event)
+    lines = []
+    for found in by_place.values():
+        for group in [found] if len(found) > _AMOUNTS else [[event] for event in found]:
+            low, high = group[0].points, group[-1].points
+            amount = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+            span = f"area {group[0].area}, {group[0].span}" if several else group[0].span
+            worth = sum(event.points * events[event] for event in group)
+            lines.append((worth, amount, span, f"{sum(events[event] for event in group):,}"))
+    lines.sort(key=lambda line: -line[0])
+    return [(amount, span, count) for _, amount, span, count in lines[:_EVENTS]]
 
 
 def _films(media: Media, episodes: pa.Table) -> list[Film]:
@@ -231,7 +243,8 @@ def _films(media: Media, episodes: pa.Table) -> list[Film]:
         if row.get("clear") is not None:
             facts.append("cleared" if row["clear"] else "not cleared")
         address = data_address(video.path.read_bytes(), "video/mp4")
-        films.append(Film(video.title, ", ".join(facts), address, video.cut))
+        poster = data_address(video.poster.read_bytes(), "image/png")
+        films.append(Film(video.title, ", ".join(facts), address, poster, video.cut))
     return films
 
 

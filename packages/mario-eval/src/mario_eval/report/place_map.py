@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class Heat:
 
     Attributes:
         x: left edge in the row, px.
-        strength: 0 to 1, the square root of its share of the richest stretch.
+        strength: 0 to 1, the logarithm of its points as a share of that of the richest stretch: the end of a
+            stage brings a hundred times what all else does.
         text: points and place.
     """
 
@@ -81,6 +83,11 @@ class MapRow:
     dots: list[tuple[int, int]]
     bars: list[Bar]
     heat: list[Heat]
+
+    @property
+    def below(self) -> int:
+        """Height of what is drawn under the picture, px: points, and bars if there are any."""
+        return 13 + (BARS if self.bars else 0)
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ def _area(
         heat = [
             Heat(
                 place * BIN - start,
-                (here / richest) ** 0.5,
+                math.log1p(here) / math.log1p(richest),
                 f"{here:,} points, {place * BIN} to {(place + 1) * BIN} px",
             )
             for (where, place), here in sorted(points.items())

@@ -15,7 +15,10 @@ _STRIDE = 24
 #: median of all looks at a point has no status line, player or enemy in it.
 _PER_PLACE, _APART = 3, 30
 #: The most looks that one point's median is taken of.
-_LOOKS = 9
+_LOOKS = 21
+#: What keeps its place on the screen in this share of looks, taken from this many places at least, is no part
+#: of the level: the status line.
+_FIXED, _PLACES = 0.8, 8
 
 
 class AreaMap:
@@ -68,6 +71,8 @@ class AreaMap:
     def stitch(self) -> NDArray[np.uint8]:
         """Return the map, RGB uint8 ``[height, map width, 3]``; places never seen are gray."""
         looks = [look for place in sorted(self._looks) for look in self._looks[place]]
+        if len(self._looks) >= _PLACES:
+            looks = _without_status_line(looks)
         height, width = looks[0][1].shape[:2]
         left = self.left
         map_width = max(x for x, _ in looks) + width - left
@@ -83,8 +88,24 @@ class AreaMap:
             if covering:
                 chosen = covering[:: -(-len(covering) // _LOOKS)]
                 # The lower of two middle looks, so that colours are never mixed into new ones.
-                stitched[:, start:end] = np.sort(chosen, axis=0)[(len(chosen) - 1) // 2]
+                middle = (len(chosen) - 1) // 2
+                stitched[:, start:end] = np.partition(np.stack(chosen), middle, axis=0)[middle]
         return stitched
+
+
+def _without_status_line(looks: list[tuple[int, NDArray[np.uint8]]]) -> list[tuple[int, NDArray[np.uint8]]]:
+    """Put each row's own colour where something is written over the level at a fixed place of the screen."""
+    some = np.stack([picture for _, picture in looks[:: -(-len(looks) // 40)]])
+    middle = np.partition(some, len(some) // 2, axis=0)[len(some) // 2]
+    fixed = (some == middle).all(axis=-1).mean(axis=0) >= _FIXED
+    packed = some.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    colours = np.empty((len(middle), 1, 3), np.uint8)
+    for row in range(len(middle)):
+        kinds, times = np.unique(packed[:, row], return_counts=True)
+        most = int(kinds[times.argmax()])
+        colours[row] = most >> 16, most >> 8 & 255, most & 255
+    written = fixed & (middle != colours).any(axis=-1)
+    return [(x, np.where(written[..., None], colours, picture)) for x, picture in looks]
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:

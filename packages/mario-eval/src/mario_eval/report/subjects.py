@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mario_eval.errors import RecordingError
 from mario_eval.recordings import Recording
+from mario_eval.statistics.summary import summarise
 from mario_eval.training import Training, monitor_files, read_training
 
 
@@ -24,6 +27,7 @@ class Subject:
         manifest: of the training run, if there is one; the evaluation's is in ``recording``.
         problems: what could not be read, one line each.
         group: the algorithm that the run is one of; empty if runs are not grouped.
+        targets: values of measures that count as full success.
     """
 
     path: Path
@@ -33,14 +37,21 @@ class Subject:
     manifest: dict[str, Any]
     problems: list[str]
     group: str = ""
+    targets: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Statistics of the evaluation; empty if there is none."""
+        return {} if self.recording is None else summarise(self.recording.episodes, self.targets)
 
 
-def open_subject(path: Path, group: str = "") -> Subject:
+def open_subject(path: Path, group: str = "", targets: Mapping[str, float] | None = None) -> Subject:
     """Find out what a folder holds.
 
     Args:
         path: an evaluation folder, a run folder (``training/``, ``evaluation/``), or one with monitor files.
         group: the algorithm that the run is one of, for comparisons over several runs.
+        targets: values of measures that count as full success, over what the recording says itself.
 
     Raises:
         RecordingError: there is nothing to report on.
@@ -49,7 +60,8 @@ def open_subject(path: Path, group: str = "") -> Subject:
         raise RecordingError(f"{path} is not a folder; give the folder of an evaluation or of a training run")
     if (path / "episodes").is_dir():
         recording = Recording(path)
-        return Subject(path, recording.name, recording, None, {}, recording.problems, group)
+        aims = {**recording.targets, **(targets or {})}
+        return Subject(path, recording.name, recording, None, {}, recording.problems, group, aims)
 
     problems: list[str] = []
     found: Recording | None = None
@@ -65,7 +77,8 @@ def open_subject(path: Path, group: str = "") -> Subject:
     if found is None and training is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RecordingError(f"{path} holds neither an evaluation nor monitor files of a training run{why}")
-    return Subject(path, path.name, found, training, _run_manifest(path, problems), problems, group)
+    aims = {**(found.targets if found is not None else {}), **(targets or {})}
+    return Subject(path, path.name, found, training, _run_manifest(path, problems), problems, group, aims)
 
 
 def _run_manifest(path: Path, problems: list[str]) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
@@ -29,21 +29,22 @@ _SMALL = 400
 
 
 class VideoWriter:
-    """Encodes pictures one by one; call :meth:`close` at the end.
+    """Encodes pictures one by one into memory; call :meth:`close` at the end for the file's content.
+
+    Not into a file: libav's MP4 writer ends the process with a segmentation fault when the disk is full.
 
     Args:
-        path: the file, ``.mp4``.
         fps: pictures per second.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
-        self._path = path
+    def __init__(self, fps: float) -> None:
+        self._content = io.BytesIO()
         self._fps = Fraction(fps).limit_denominator(1001)
         self._container: Any = None
         self._stream: Any = None
 
-    def add(self, picture: NDArray[np.uint8], down: Sequence[bool] | None = None) -> None:
-        """Append one RGB picture, uint8 ``[height, width, 3]``.
+    def add(self, picture: NDArray[np.uint8], down: Sequence[bool] | None = None) -> NDArray[np.uint8]:
+        """Append one RGB picture, uint8 ``[height, width, 3]``, and return it with the buttons below.
 
         Args:
             picture: all pictures of a video have the same size.
@@ -57,8 +58,7 @@ class VideoWriter:
         scale = 2 if min(picture.shape[:2]) < _SMALL else 1
         height, width = (side * scale // 2 * 2 for side in canvas.shape[:2])
         if self._container is None:
-            options = {"movflags": "faststart"}
-            self._container = av.open(str(self._path), "w", format="mp4", options=options)
+            self._container = av.open(self._content, "w", format="mp4")
             self._stream = self._container.add_stream("libx264", rate=self._fps)
             self._stream.height, self._stream.width = height, width
             self._stream.pix_fmt = "yuv420p"
@@ -66,12 +66,14 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="rgb24")
         scaled = frame.reformat(width=width, height=height, format="yuv420p", interpolation="POINT")
         self._container.mux(self._stream.encode(scaled))
+        return canvas
 
-    def close(self) -> None:
-        """Finish the file; there is none if no picture was added."""
+    def close(self) -> bytes:
+        """Finish and return the MP4 file's content, empty if no picture was added."""
         if self._container is not None:
             self._container.mux(self._stream.encode(None))
             self._container.close()
+        return self._content.getvalue()
 
 
 def button_strip(width: int, labels: Sequence[str], down: Sequence[bool]) -> NDArray[np.uint8]:

@@ -42,6 +42,15 @@ def number(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def moment(time: str) -> str:
+    """Write a time in UTC, ISO 8601, to the minute.
+
+    >>> moment("2026-11-24T21:46:28+00:00")
+    '2026-11-24 21:46 UTC'
+    """
+    return f"{time[:10]} {time[11:16]} UTC"
+
+
 def percent(value: float) -> str:
     """Write a share as a percentage.
 

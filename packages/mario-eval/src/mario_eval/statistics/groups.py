@@ -59,6 +59,32 @@ def group_statistics(values: Mapping[str, NDArray[np.float64]]) -> GroupStatisti
     )
 
 
+def group_profile(
+    values: Mapping[str, NDArray[np.float64]], thresholds: NDArray[np.float64], seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the performance profile over runs: which share of them, of all tasks, is above each threshold.
+
+    Args:
+        values: for each task, one value per run, float ``[runs]``.
+        thresholds: float ``[n]``.
+        seed: of the resampling.
+
+    Returns:
+        The shares ``[n]``, and both ends of their stratified bootstrap intervals (95 %), ``[n]`` each.
+    """
+    generator = np.random.default_rng(seed)
+    above = [(np.asarray(runs)[:, None] > thresholds).astype(np.float64) for runs in values.values()]
+    total = sum(len(runs) for runs in above)
+    shares = sum(runs.sum(axis=0) for runs in above) / total
+    draws = np.zeros((_RESAMPLES, len(thresholds)))
+    for runs in above:
+        # How often each run is drawn; as many draws as there are runs in the task.
+        times = generator.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), _RESAMPLES)
+        draws += times @ runs
+    low, high = np.quantile(draws / total, (0.025, 0.975), axis=0)
+    return np.asarray(shares), low, high
+
+
 def group_improvement(
     ours: Mapping[str, NDArray[np.float64]], theirs: Mapping[str, NDArray[np.float64]], seed: int = 0
 ) -> Estimate | None:

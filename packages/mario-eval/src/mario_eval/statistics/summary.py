@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mario_eval.schema import TERM_PREFIX
-from mario_eval.statistics.aggregates import iqm
+from mario_eval.statistics.aggregates import iqm, optimality_gap
 from mario_eval.statistics.intervals import Estimate, bootstrap, wilson
 
 #: Columns that are summarised where the episodes have them, in the order of the report.
@@ -34,10 +35,15 @@ def numbers(table: pa.Table, column: str) -> NDArray[np.float64]:
     return array[~np.isnan(array)]
 
 
-def summarise(episodes: pa.Table) -> dict[str, Any]:
+def summarise(episodes: pa.Table, targets: Mapping[str, float] | None = None) -> dict[str, Any]:
     """Return the statistics of episodes as numbers that JSON can hold; see ``EvaluationResult.summary``.
 
     Also has ``reward_terms``: the mean over episodes of each term's sum.
+
+    Args:
+        episodes: the table.
+        targets: values of measures that count as full success; each measure that has one gets
+            ``optimality_gap``: by how much episodes fall short of it on average, none counting above it.
     """
     summary: dict[str, Any] = {"episodes": episodes.num_rows}
     cleared = numbers(episodes, "clear")
@@ -55,6 +61,8 @@ def summarise(episodes: pa.Table) -> dict[str, Any]:
         values = numbers(episodes, measure)
         if values.size:
             summary[measure] = describe(values)
+            if targets and measure in targets:
+                summary[measure]["optimality_gap"] = gap_to(values, targets[measure])
     terms = [name for name in episodes.column_names if name.startswith(TERM_PREFIX)]
     if terms:
         summary["reward_terms"] = {
@@ -76,6 +84,16 @@ def describe(values: NDArray[np.float64]) -> dict[str, Any]:
         "max": float(values.max()),
         "std": float(values.std(ddof=1)) if values.size > 1 else 0.0,
     }
+
+
+def gap_to(values: NDArray[np.float64], target: float) -> dict[str, float]:
+    """Return the optimality gap of ``[n]`` values with its 95 % interval, and the ``target``.
+
+    >>> gap_to(np.array([100.0, 500.0]), 475)["value"]
+    187.5
+    """
+    gap = bootstrap([values], lambda strata: optimality_gap(strata[0], target))
+    return {**_plain(gap), "target": target}
 
 
 def _plain(estimate: Estimate) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""What there is to choose from: algorithms with hyper-parameters, and trained agents that come along."""
