@@ -51,6 +51,9 @@ WAITS = {
     "for a byte that the NMI changes": "A510 C511 F0FA 8511 E612 4C0080",
     "with a counter": "E611 A511 D0FA E610 4C0080",
     "counting down": "A014 88 D0FD E610 4C0080",
+    "filling RAM at steps of four": "A510 A000 990002 C8C8C8C8 D0F7 E610 4C0080",
+    "filling RAM at steps of three from an odd place": "A510 A411 99F107 C8C8C8 D0F8 E610 E611 4C0080",
+    "filling RAM by one, over its mirrors": "A510 A000 99001F C8 D0FA E610 4C0080",
     "for vertical blank by turns": "AD0220 30FB AD0220 10FB E610 4C0080",
 }
 
@@ -58,7 +61,7 @@ WAITS = {
 @pytest.mark.parametrize("wait", WAITS)
 @pytest.mark.parametrize("nmi", [False, True], ids=["no NMI", "NMI"])
 @pytest.mark.parametrize("rendering", [0x00, 0x1E])
-def test_loops_that_wait(
+def test_loops_that_wait_or_fill(
     wait: str, nmi: bool, rendering: int, make_emulator: MakeEmulator, make_rom: Callable[..., bytes]
 ) -> None:
     # LDA #nmi, STA $2000, LDA #rendering, STA $2001, and the loop, which must begin at its own offset.
@@ -99,6 +102,9 @@ def random_program(rng: random.Random) -> bytes:
             code += bytes([0xA9, 0x02, 0x8D, 0x14, 0x40])  # sprite DMA from $0200
         elif kind == 7:
             code += bytes([0xE6, value, 0xA5, value, 0x9D, 0x00, 0x02, 0xE8])
+        elif kind == 8 and value & 1:
+            steps = rng.randrange(1, 9)
+            code += bytes([0x99, value, rng.randrange(0x20)]) + b"\xc8" * steps + bytes([0xD0, 0xFB - steps])
         else:
             code += bytes([rng.choice([0x58, 0x78, 0xEA, 0x18, 0x38, 0xCA, 0xC8, 0x4A]), 0x65, value])
     return bytes(code) + b"\x4c\x00\x80"

@@ -222,6 +222,7 @@ Cartridge::Cartridge(const uint8_t* file, size_t size) {
                   (has_pattern_ram ? 1u : 0u) ^ (vertical_mirroring ? 2u : 0u);
     read_ahead();
     find_waits();
+    find_fills();
     join_pairs();
 }
 
@@ -295,6 +296,24 @@ void Cartridge::find_waits() {
         if (at != end) continue;
         code[end] = (code[end] & 0xFFFF0000) | kIdle;
         waits[end] = static_cast<uint16_t>(cycles * kDotsPerCycle | (polls ? kPollsStatus : 0));
+    }
+}
+
+/// Finds "STA absolute,Y; INY, once or more; BNE back": how a program clears its list of sprites.
+void Cartridge::find_fills() {
+    constexpr uint8_t kStoreY = 0x99, kIncrementY = 0xC8, kBranchNotZero = 0xD0;
+    constexpr size_t kMostSteps = 16;
+    fills.assign(kProgramSize, 0);
+    for (size_t start = 0; start + 3 + kMostSteps + 2 < kProgramSize; ++start) {
+        // Every byte that the index may reach must be RAM.
+        if (program[start] != kStoreY || quick_operand(code[start]) > 0x1F00) continue;
+        size_t at = start + 3;
+        while (at < start + 3 + kMostSteps && program[at] == kIncrementY) ++at;
+        const size_t steps = at - start - 3, next = at + 2;
+        if (!steps || quick_op(code[at]) != kBranchNotZero || quick_operand(code[at]) != start) continue;
+        const size_t cycles = 5 + 2 * steps + 3 + ((next ^ start) & 0xFF00 ? 1 : 0);
+        code[start] = (code[start] & 0xFFFF0000) | kFill;
+        fills[start] = static_cast<uint16_t>(steps << 8 | cycles * kDotsPerCycle);
     }
 }
 

@@ -11,6 +11,7 @@ namespace nes {
 enum QuickOp : uint16_t {
     kIdle = 0x100,  ///< the closing branch of a loop that only waits
     kLeave,         ///< something only the plain interpreter handles (code that runs out of the ROM)
+    kFill,          ///< the opening store of a loop that writes the same byte to RAM at equal steps
     // Absolute addressing whose operand is known to be work RAM
     kLdaRam,
     kLdxRam,
@@ -64,6 +65,8 @@ struct Cartridge {
     std::vector<uint32_t> code;
     std::vector<uint16_t>
         waits;  ///< for each kIdle: the loop's length in dots, and kPollsStatus if it reads $2002
+    std::vector<uint16_t>
+        fills;  ///< for each kFill: a round's length in dots, and in the upper byte how far it steps
     bool has_pattern_ram = false;
     bool vertical_mirroring = false;
     uint64_t fingerprint = 0;  ///< of everything above; a saved state fits only the cartridge it came from
@@ -71,6 +74,7 @@ struct Cartridge {
   private:
     void read_ahead();
     void find_waits();
+    void find_fills();
     void join_pairs();
 };
 

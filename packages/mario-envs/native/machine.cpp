@@ -67,8 +67,8 @@ struct PlainBus : ConsoleBus {
     using ConsoleBus::ConsoleBus;
     static constexpr uint32_t kOrigin = 0;
     static constexpr bool kQuick = false;
-    uint32_t code(uint32_t i, int32_t time) { return at(i, time); }
-    uint32_t at(uint32_t i, int32_t time) { return read(i & 0xFFFF, time, limit); }
+    uint32_t code(size_t i, int32_t time) { return at(i, time); }
+    uint32_t at(size_t i, int32_t time) { return read(static_cast<uint32_t>(i & 0xFFFF), time, limit); }
 };
 
 /// Executes from ROM, with everything that was read ahead.
@@ -77,18 +77,22 @@ struct QuickBus : ConsoleBus {
     static constexpr bool kQuick = true;
     const uint32_t* codes;
     const uint16_t* waits;
+    const uint16_t* fills;
     Ppu& ppu;
 
     QuickBus(Machine& owner, Ppu& picture_unit)
         : ConsoleBus(owner),
           codes(owner.cartridge().code.data()),
           waits(owner.cartridge().waits.data()),
+          fills(owner.cartridge().fills.data()),
           ppu(picture_unit) {}
 
-    uint32_t code(uint32_t i, int32_t) const { return codes[i]; }
-    uint32_t at(uint32_t i, int32_t) const { return program[i]; }
-    int32_t wait_period(uint32_t i) const { return waits[i] & ~Cartridge::kPollsStatus; }
-    int32_t wait_until(uint32_t i, int32_t time, int32_t until) const {
+    uint32_t code(size_t i, int32_t) const { return codes[i]; }
+    uint32_t at(size_t i, int32_t) const { return program[i]; }
+    int32_t fill_period(size_t i) const { return fills[i] & 0xFF; }
+    uint32_t fill_step(size_t i) const { return fills[i] >> 8; }
+    int32_t wait_period(size_t i) const { return waits[i] & ~Cartridge::kPollsStatus; }
+    int32_t wait_until(size_t i, int32_t time, int32_t until) const {
         if (!(waits[i] & Cartridge::kPollsStatus)) return until;
         return std::min(until, ppu.status_steady_until(time) - kDotsPerCycle);
     }
