@@ -73,6 +73,18 @@ def test_the_axe_clears_a_castle(make_player: Callable[..., Any]) -> None:
     assert player.info["reward_terms"]["death"] == 0
 
 
+@pytest.mark.parametrize("update", ["add", "keep"])
+def test_what_was_planned_before_a_death_is_not_pressed_after_it(
+    update: str, make_player: Callable[..., Any]
+) -> None:
+    game = make_player("1-1", task="game", action={"continuous-frames": {"update": update}}).reset()
+    game.poke(CLOCK, 0, 0, 1)
+    held = game.step([0, 0, 0, 1, 0, 1])
+    while not held["dead"]:
+        held = game.step([0, 0, 0, 1, 0.05, 1])
+    assert held["holds"].tolist() == [0] * 6
+
+
 def test_the_whole_game_goes_on_after_a_flag_and_has_three_lives(make_player: Callable[..., Any]) -> None:
     game = make_player("1-1", task="game").reset()
     assert game.info["lives"] == 2

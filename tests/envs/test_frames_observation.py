@@ -87,3 +87,33 @@ def test_number_and_size_are_settings(count: int, height: int, width: int) -> No
     observation = env.step(RUN)[0]
     assert env.observation_space.contains(observation)
     env.close()
+
+
+def test_the_usual_stack_is_the_last_picture_of_each_of_the_last_four_steps() -> None:
+    env = gymnasium.make(ENV_ID, observation={"frames": {"count": 1, "steps": 4}})
+    single = gymnasium.make(ENV_ID, observation={"frames": {"count": 1}})
+    observation, _ = env.reset(seed=0)
+    seen = [single.reset(seed=0)[0][0]] * 4
+    assert np.array_equal(observation, seen)
+    for _ in range(6):
+        observation = env.step(RUN)[0]
+        seen = [*seen[1:], single.step(RUN)[0][0]]
+        assert env.observation_space.contains(observation)
+        assert np.array_equal(observation, seen)
+    assert len({picture.tobytes() for picture in seen}) == 4, "Mario runs, so that every step differs"
+    observation, _ = env.reset(seed=0)
+    assert (observation == observation[0]).all(), "nothing of the last episode is left"
+    env.close()
+    single.close()
+
+
+def test_a_later_step_leaves_an_observation_as_it_was() -> None:
+    for make in (gymnasium.make, lambda name: gymnasium.make_vec(name, num_envs=2)):
+        env = make(ENV_ID)
+        actions = np.broadcast_to(RUN, env.action_space.shape)
+        observations = [env.reset(seed=0)[0], *(env.step(actions)[0] for _ in range(2))]
+        copies = [observation.copy() for observation in observations]
+        env.step(actions)
+        for observation, copy in zip(observations, copies, strict=True):
+            assert np.array_equal(observation, copy)
+        env.close()

@@ -86,3 +86,17 @@ def test_nes_py_says_that_it_cannot():
     with pytest.raises(EmulatorError, match='emulator="native"'):
         envs.unwrapped.send(np.zeros((1, 6), np.float32), np.array([0]))
     envs.close()
+
+
+def test_a_lane_that_is_on_its_way_is_neither_saved_nor_restored():
+    envs = batch(AutoresetMode.NEXT_STEP).unwrapped
+    state = envs.save_state(1)
+    envs.send(actions_to_the_right()[0][:2], np.arange(2))
+    for call in (lambda: envs.save_state(1), lambda: envs.restore_state(1, state)):
+        with pytest.raises(ValueError, match=r"lanes \[1\] were sent and not yet received: call recv"):
+            call()
+    assert len(envs.save_state(2)) > 0, "a lane that was not sent may be saved"
+    while envs._lanes.on_their_way:
+        envs.recv()
+    envs.restore_state(1, state)
+    envs.close()

@@ -43,6 +43,12 @@ def test_first_and_last_and_different_ones_between_in_order(
             assert set(chosen) == set(range(length)), "a short step shows each of its frames"
 
 
+@given(lengths)
+def test_a_single_picture_is_the_last(frames: NDArray[np.int32]) -> None:
+    chosen = Frames(1).keep(frames, np.arange(len(frames)), streams(len(frames)))
+    assert np.array_equal(chosen, frames[:, None] - 1)
+
+
 @given(lengths, st.integers(3, 6), st.integers(0, 2**63))
 def test_a_lanes_choice_depends_on_its_seed_and_not_on_other_lanes(
     frames: NDArray[np.int32], count: int, seed: int

@@ -17,6 +17,14 @@ from mario_envs.plugins.manager import Choice, choose
 
 _RUN_FRAMES = 64
 
+#: What :func:`measure` steps with: the usual stack's pictures (the last frame of each of four steps), four
+#: pictures of each step, and tiles.
+OBSERVATIONS: dict[str, Choice] = {
+    "stack of 4 pictures": {"frames": {"count": 1, "steps": 4}},
+    "4 pictures a step": "frames",
+    "tiles": "tiles",
+}
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -108,8 +116,8 @@ def measure(lanes: int, seconds: float) -> list[Measurement]:
         Measurement("raw frames, one core", "nes-py", raw_frames("builtin/nes-py", seconds), "frames/s"),
         Measurement("restore of a saved state", "native", 1e6 / restores(one_thread, seconds), "µs"),
         *(
-            Measurement(f"{observation}, {lanes} lanes", "native", rate, "steps/s")
-            for observation in ("frames", "tiles")
+            Measurement(f"{name}, {lanes} lanes", "native", rate, "steps/s")
+            for name, observation in OBSERVATIONS.items()
             for rate in [steps(lanes, seconds, emulator="builtin/native", observation=observation)]
         ),
     ]

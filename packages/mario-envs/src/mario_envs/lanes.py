@@ -271,7 +271,7 @@ class Lanes:
         self._still_frames[rows] = still_frames
         self._distance[rows] = np.maximum(self._distance[rows], after.x)
         return Step(
-            observations=self._observe(lanes, after, ram, pictures, first=False),
+            observations=self._observe(rows, after, ram, pictures, first=False),
             rewards=rewards,
             terminated=terminated,
             truncated=(still_frames >= self._most_still_frames) & ~terminated,
@@ -344,7 +344,7 @@ class Lanes:
 
     def _observe(
         self,
-        lanes: LaneNumbers,
+        rows: LaneNumbers | slice,
         state: GameState,
         ram: NDArray[np.uint8],
         pictures: NDArray[np.uint8] | None,
@@ -352,14 +352,13 @@ class Lanes:
         first: bool,
     ) -> Any:
         """Return the observation plugin's observations, checked."""
-        rows = self._rows(lanes)
         memory = self._memory[rows]
         view = View(
             state=state,
             ram=ram,
             remaining=self._remaining[rows],
             pictures=pictures,
-            first=np.full(len(lanes), first),
+            first=np.full(len(ram), first),
             memory=memory,
         )
         observations = answers.observations(self._observation_name, self.observation, view)

@@ -111,7 +111,7 @@ def check_observation(observation: Observation, *, seed: int = 0) -> None:
             row = _lane(observed, lane)
             _require(observation.space.contains(row), f"the observation of lane {lane} is not in its space")
         if earlier is not None:
-            _require(not _shares_memory(earlier, observed), "two observations share memory")
+            _require(not _share_memory(earlier, observed, memory), "two observations share memory of its own")
         earlier = observed
 
 
@@ -121,10 +121,11 @@ def _lane(batch: Any, lane: int) -> Any:
     )
 
 
-def _shares_memory(first: Any, second: Any) -> bool:
+def _share_memory(first: Any, second: Any, memory: NDArray[Any]) -> bool:
+    """Whether two observations share memory other than what the view lent, which is copied in time."""
     if isinstance(first, dict):
-        return any(_shares_memory(first[name], second[name]) for name in first)
-    return bool(np.shares_memory(first, second))
+        return any(_share_memory(first[name], second[name], memory) for name in first)
+    return bool(np.shares_memory(first, second)) and not np.shares_memory(second, memory)
 
 
 def check_emulator(emulator: Emulator, *, frames: int = 60) -> None:

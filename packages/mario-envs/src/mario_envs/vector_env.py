@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 import gymnasium
@@ -109,7 +108,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             if seeds[lane] is not None:
                 self._randoms[lane] = seeding.np_random(seeds[lane])[0]
             _merge(infos, self._begin(int(lane)), np.array([lane]), self.num_envs)
-        return deepcopy(self._observations), infos
+        return _rows(self._observations, slice(None)), infos
 
     def step(
         self, actions: Any
@@ -126,7 +125,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         playing = np.flatnonzero(~self._over)
         step = self._lanes.step(playing, actions[playing], self._renderer.on_frame) if len(playing) else None
         rewards, terminated, truncated, infos = self._collect(lanes, playing, step)
-        return deepcopy(self._observations), rewards, terminated, truncated, infos
+        return _rows(self._observations, slice(None)), rewards, terminated, truncated, infos
 
     def send(self, actions: Any, lanes: NDArray[np.intp]) -> None:
         """Begin one step in some lanes and return at once, as EnvPool does.
@@ -258,7 +257,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._begun[lane], self._over[lane] = True, restored.over
         _write(self._observations, np.array([lane]), _add_axis(restored.observation))
         self._renderer.forget(lane)
-        return deepcopy(self._observations), infos
+        return _rows(self._observations, slice(None)), infos
 
     def _check_not_sent(self, lanes: list[int]) -> None:
         busy = sorted(self._lanes.on_their_way.union(self._to_begin).intersection(lanes))

@@ -61,12 +61,12 @@ class GameState:
 
     def take(self, rows: NDArray[np.intp] | slice) -> GameState:
         """Return the state of some lanes, in that order; of a slice, a view."""
-        return GameState(*(getattr(self, name)[rows] for name in _NAMES))
+        return GameState(*[array[rows] for array in vars(self).values()])
 
     def put(self, rows: NDArray[np.intp] | slice, other: GameState) -> None:
         """Write ``other`` over some lanes, in place."""
-        for name in _NAMES:
-            getattr(self, name)[rows] = getattr(other, name)
+        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine[rows] = theirs
 
     @classmethod
     def blank(cls, lanes: int) -> GameState:
@@ -76,7 +76,6 @@ class GameState:
         return cls(**arrays | flags)
 
 
-_NAMES = tuple(field.name for field in fields(GameState))
 _IS_MOVED_BY_GAME = np.isin(np.arange(256), PlayerState.MOVED_BY_GAME)
 _IS_AT_FLAG = np.isin(np.arange(256), (PlayerState.FLAGPOLE, PlayerState.WALKS_TO_CASTLE))
 _IS_HIT = np.isin(np.arange(256), (PlayerState.DYING, PlayerState.LOSES_LIFE))
