@@ -19,9 +19,8 @@
 //                         for the dummy accesses of indexed and read-modify-write instructions
 //   wait_period(i), wait_until(i, now, limit)   kQuick only: the length in dots of the waiting loop that ends
 //                         at `i`, and the time before which nothing that it reads can change
-//   fill_period(i), fill_step(i)   kQuick only: the length in dots of a round of the filling loop that begins
-//   at
-//                         `i`, and how far its index moves
+//   fill_period(i), fill_step(i)   kQuick only: how long in dots a round of the filling loop at `i` takes,
+//                         and how far its index moves
 //
 // Cycle counts and dummy accesses: Visual6502 and NESdev wiki, "CPU addressing modes", "CPU unofficial
 // opcodes".
