@@ -179,6 +179,34 @@ def test_observations_are_the_users_to_keep(batch: gymnasium.vector.VectorEnv) -
     assert third.any()
 
 
+@pytest.mark.parametrize("observation", ["frames", "tiles"])
+def test_lanes_that_stay_show_what_they_saw_last(observation: str, identical: Same) -> None:
+    envs = gymnasium.make_vec(
+        "MarioScore-1-1-DiscreteFrames-v0",
+        num_envs=LANES,
+        observation=observation,
+        autoreset_mode=AutoresetMode.DISABLED,
+    )
+
+    def lanes_of(observations: Any, *lanes: int) -> Any:
+        whole = observations if isinstance(observations, dict) else {"": observations}
+        return {name: part[list(lanes)] for name, part in whole.items()}
+
+    first, _ = envs.reset(seed=0)
+    for _ in range(5):
+        seen = envs.step(np.array([1, 3, 4]))[0]
+    after, _ = envs.reset(options={"reset_mask": np.array([False, True, False])})
+    assert identical(lanes_of(after, 0, 2), lanes_of(seen, 0, 2))
+    assert identical(lanes_of(after, 1), lanes_of(first, 1))
+
+    saved = envs.unwrapped.save_state(2)  # type: ignore[attr-defined]
+    then = envs.step(np.array([1, 3, 4]))[0]
+    back, _ = envs.unwrapped.restore_state(2, saved)  # type: ignore[attr-defined]
+    assert identical(lanes_of(back, 0, 1), lanes_of(then, 0, 1))
+    assert identical(lanes_of(back, 2), lanes_of(after, 2))
+    envs.close()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -73,6 +73,8 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._over = np.zeros(num_envs, bool)
         self._to_begin: list[int] = []
         self._observations = create_empty_array(self.single_observation_space, num_envs)
+        # What all lanes saw last, where it is not in there yet: the next step mostly makes that needless.
+        self._newest: Any = None
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -103,6 +105,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if self._lanes.on_their_way:
             raise ValueError(f"lanes {sorted(self._lanes.on_their_way)} are on their way: call recv() first")
         self._to_begin = []
+        self._settle()
         infos: dict[str, Any] = {}
         for lane in np.flatnonzero(mask):
             if seeds[lane] is not None:
@@ -125,7 +128,8 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         playing = np.flatnonzero(~self._over)
         step = self._lanes.step(playing, actions[playing], self._renderer.on_frame) if len(playing) else None
         rewards, terminated, truncated, infos = self._collect(lanes, playing, step)
-        return _rows(self._observations, slice(None)), rewards, terminated, truncated, infos
+        newest = self._observations if self._newest is None else self._newest
+        return _rows(newest, slice(None)), rewards, terminated, truncated, infos
 
     def send(self, actions: Any, lanes: NDArray[np.intp]) -> None:
         """Begin one step in some lanes and return at once, as EnvPool does.
@@ -145,6 +149,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         lanes = np.asarray(lanes, np.intp)
         self._check_not_sent(lanes.tolist())
         actions = self._checked(actions, lanes)
+        self._settle()
         over = self._over[lanes]
         if not over.all():
             self._lanes.send(lanes[~over], actions[~over])
@@ -195,10 +200,13 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         infos: dict[str, Any] = {}
         if step is not None:
             rewards[rows], terminated[rows], truncated[rows] = step.rewards, step.terminated, step.truncated
-            everyone = len(rows) == self.num_envs and lanes is self._everyone
-            _write(self._observations, slice(None) if everyone else lanes[rows], step.observations)
             over = step.terminated | step.truncated
             self._over[lanes[rows]] = over
+            if lanes is self._everyone and len(rows) == len(lanes) and not over.any():
+                self._newest = step.observations
+            else:
+                self._newest = None
+                _write(self._observations, lanes[rows], step.observations)
             if self.autoreset_mode is AutoresetMode.SAME_STEP and over.any():
                 self._restart(lanes, rows, step.infos, infos)
             else:
@@ -208,6 +216,12 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         for row in np.flatnonzero(begin):
             _merge(infos, self._begin(int(lanes[row])), np.array([row]), len(lanes))
         return rewards, terminated, truncated, infos
+
+    def _settle(self) -> None:
+        """Take over what all lanes saw last, before lanes go ways of their own."""
+        if self._newest is not None:
+            _write(self._observations, slice(None), self._newest)
+            self._newest = None
 
     def _restart(
         self, lanes: NDArray[np.intp], rows: NDArray[np.intp], stepped: dict[str, Any], infos: dict[str, Any]
@@ -241,6 +255,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if not self._begun[lane]:
             raise gymnasium.error.ResetNeeded("there is nothing to save before reset()")
         self._check_not_sent([lane])
+        self._settle()
         observation, over = _rows(self._observations, lane), bool(self._over[lane])
         return self._lanes.save_state(lane, observation, over, self._randoms[lane])
 
@@ -251,6 +266,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             All lanes' observations, and the infos of this one.
         """
         self._check_not_sent([lane])
+        self._settle()
         restored = self._lanes.restore_state(lane, state, self._randoms[lane])
         infos: dict[str, Any] = {}
         _merge(infos, restored.infos, np.array([lane]), self.num_envs)
