@@ -149,6 +149,14 @@ def test_every_value_that_was_written_is_read_back_and_every_gap_is_null(tmp_pat
             assert theirs.get(name) == ours.get(name)
 
 
+def masks_of(block):
+    """As the recorder hands them over: one for each column, or none at all if nothing is missing."""
+    masks = [mask for _, mask in block.values()]
+    if all(mask is None for mask in masks):
+        return None
+    return [np.ones(3, bool) if mask is None else mask for mask in masks]
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     steps=st.lists(
@@ -179,7 +187,7 @@ def test_staged_steps_come_back_in_order_whatever_changes_between_them(tmp_path_
         for _ in range(repeats):
             block = {name: MADE[kind](3) for name, kind in kinds.items()}
             block["row"] = np.arange(number, number + 3), None
-            staged.append(active, block)
+            staged.append(active, tuple(block), [values for values, _ in block.values()], masks_of(block))
             for values, _ in block.values():
                 if values.dtype.kind in "if":
                     values.flags.writeable = True

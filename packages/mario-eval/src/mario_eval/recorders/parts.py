@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ class PartWriter:
         folder: the table's folder.
         parts: how many were written.
         rows: how many wait to be written.
-        flushed_at: when :meth:`flush` was last called, by the monotonic clock.
     """
 
     def __init__(self, folder: Path, table: str) -> None:
@@ -45,7 +43,6 @@ class PartWriter:
         self._single: list[Mapping[str, Any]] = []
         self.parts = 0
         self.rows = 0
-        self.flushed_at = time.monotonic()
 
     def append(self, rows: int, columns: Mapping[str, Column]) -> None:
         """Copy some rows. A column may be missing from some of them, and may come later."""
@@ -70,7 +67,6 @@ class PartWriter:
 
     def flush(self) -> None:
         """Write the rows gathered so far as one part; nothing happens if there are none."""
-        self.flushed_at = time.monotonic()
         if self._single:
             rows, self._single = self._single, []
             self.append(len(rows), columns_of(rows))
