@@ -156,14 +156,17 @@ class Recorder:
             "truncated": bool(truncated[lane]),
         }
         row |= sums
-        row |= {name: _scalar(infos, name, lane) for name in self._episode_infos}
-        ends = {END_PREFIX + name: _scalar(infos, name, lane) for name in self._step_infos}
-        return row | {name: value for name, value in ends.items() if value is not None}
+        last = {name: _scalar(infos, name, lane) for name in self._episode_infos}
+        row |= last
+        for name in self._sources.infos:
+            value = last[name] if name in last else _scalar(infos, name, lane)
+            if value is not None:
+                row[END_PREFIX + name] = value
+        return row
 
 
 def _scalar(infos: Mapping[str, Any], name: str, lane: int) -> Any:
     values, mask = infos.get(name), infos.get(f"_{name}")
     if not isinstance(values, np.ndarray) or values.ndim != 1 or (mask is not None and not mask[lane]):
         return None
-    value = values[lane]
-    return value.item() if isinstance(value, np.generic) else value
+    return values.item(lane)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ class Sources:
     """The reward terms and the wanted infos that a batch's infos have, as long as the same names come.
 
     Args:
-        infos: infos of one step: arrays ``[lanes]`` or ``[lanes, n]``, each with a mask ``_name`` or none, and
-            perhaps ``reward_terms``, a mapping of such.
+        infos: infos of one step: arrays ``[lanes]`` or ``[lanes, n]``, each with a mask ``_name`` or none,
+            and perhaps ``reward_terms``, a mapping of such.
         wanted: infos to look for.
         lanes: number of lanes.
 
@@ -45,30 +45,35 @@ class Sources:
         self.terms = tuple(
             name
             for name, values in terms.items()
-            if name[0] != "_" and _has_lanes(values, lanes) and values.ndim == 1 and values.dtype.kind in "biuf"
+            if name[0] != "_"
+            and _has_lanes(values, lanes)
+            and values.ndim == 1
+            and values.dtype.kind in "biuf"
         )
         self.infos = tuple(name for name in wanted if _has_lanes(infos.get(name), lanes))
         self._everywhere = np.ones(lanes, bool)
         self._all_true = self._everywhere.tobytes()
         self._of_terms = _Arrays(terms, self.terms)
         self._of_infos = _Arrays(infos, self.infos)
+        self._types = {*map(type, self._of_terms.get(terms)), *map(type, self._of_infos.get(infos))}
 
     def read(self, infos: Mapping[str, Any]) -> Found | None:
-        """Read one step's infos; None if other names or other types came, so that others must be looked for."""
+        """Read one step's infos; None if other names came, so that the sources must be looked for anew."""
         terms = _terms_in(infos)
         if tuple(infos) != self._names or tuple(terms) != self._term_names:
             return None
-        term_arrays, info_arrays = self._of_terms.read(terms), self._of_infos.read(infos)
-        if term_arrays is None or info_arrays is None:
+        term_arrays, info_arrays = self._of_terms.get(terms), self._of_infos.get(infos)
+        if {*map(type, term_arrays), *map(type, info_arrays)} != self._types:
             return None
-        term_masks, info_masks = term_arrays[len(self.terms) :], info_arrays[len(self.infos) :]
+        terms_end, infos_end = len(self.terms), len(self.infos)
+        term_masks, info_masks = term_arrays[terms_end:], info_arrays[infos_end:]
         masks = None
-        if not (self._full(term_masks) and self._full(info_masks)):
+        if not self._full((*term_masks, *info_masks)):
             masks = [
                 *self._of_terms.masks(term_masks, self._everywhere),
                 *self._of_infos.masks(info_masks, self._everywhere),
             ]
-        return Found(term_arrays[: len(self.terms)], info_arrays[: len(self.infos)], masks)
+        return Found(term_arrays[:terms_end], info_arrays[:infos_end], masks)
 
     def _full(self, masks: Sequence[NDArray[Any]]) -> bool:
         seen = None
@@ -93,17 +98,12 @@ class _Arrays:
         masked = [name for name in names if isinstance(mapping.get(f"_{name}"), np.ndarray)]
         keys = [*names, *(f"_{name}" for name in masked)]
         self._names, self._masked = names, masked
-        self._get: Any = itemgetter(*keys) if len(keys) > 1 else lambda found: tuple(found[key] for key in keys)
-        self._types = set(map(type, self._get(mapping)))
+        #: Returns the arrays and then the masks of such a mapping.
+        self.get: Callable[[Mapping[str, Any]], tuple[NDArray[Any], ...]] = (
+            itemgetter(*keys) if len(keys) > 1 else lambda found: tuple(found[key] for key in keys)
+        )
 
-    def read(self, mapping: Mapping[str, Any]) -> tuple[NDArray[Any], ...] | None:
-        """Return the arrays and then the masks; None if one is no such array any more."""
-        arrays: tuple[NDArray[Any], ...] = self._get(mapping)
-        return arrays if set(map(type, arrays)) == self._types else None
-
-    def masks(
-        self, found: Sequence[NDArray[Any]], everywhere: NDArray[np.bool_]
-    ) -> list[NDArray[np.bool_]]:
+    def masks(self, found: Sequence[NDArray[Any]], everywhere: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
         """Return a mask for each array: its own of those found, or the one given for arrays without."""
         own = dict(zip(self._masked, found, strict=True))
         return [np.asarray(own.get(name, everywhere), bool) for name in self._names]
@@ -111,7 +111,7 @@ class _Arrays:
 
 def _terms_in(infos: Mapping[str, Any]) -> Mapping[str, Any]:
     terms = infos.get("reward_terms")
-    return terms if isinstance(terms, Mapping) else {}
+    return terms if type(terms) is dict or isinstance(terms, Mapping) else {}
 
 
 def _has_lanes(values: Any, lanes: int) -> bool:
