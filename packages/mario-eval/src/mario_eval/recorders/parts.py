@@ -81,6 +81,8 @@ class PartWriter:
                 temporary,
                 compression="zstd",
                 write_page_checksum=True,
+                # Lists are dear to encode, and a dictionary of their numbers dearer still.
+                use_dictionary=[name for name, array in arrays.items() if not pa.types.is_nested(array.type)],
                 # Smallest and largest values help to find an episode, and are dear for twenty columns.
                 write_statistics=[name for name in ("episode", "step") if name in arrays],
             )

@@ -140,7 +140,8 @@ class _Layout:
         columns = []
         for index in range(len(self._types)):
             if index in self._others:
-                columns.append(np.stack(self._others[index]))
+                copies = self._others[index]
+                columns.append(np.concatenate(copies).reshape(steps, *copies[0].shape))
                 self._others[index] = []
             else:
                 columns.append(self._joined[str(index)][:steps])
