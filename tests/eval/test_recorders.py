@@ -4,12 +4,14 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
 from mario_eval import write_report
 from mario_eval.environments import make_single
-from mario_eval.recorders import RecordEnv, RecordVectorEnv
+from mario_eval.recorders import RecordEnv, Recorder, RecordingFolder, RecordVectorEnv
 from mario_eval.recorders.actions import recorded_action
 from mario_eval.recordings import Recording
 from mario_eval.report.replay import recorded_actions
+from mario_eval.schema import SCHEMA_VERSION
 
 
 class Mixed(gymnasium.Env):
@@ -102,6 +104,36 @@ def test_a_wrapped_batch_counts_each_episode_once_in_every_autoreset_mode(tmp_pa
         assert row["stage"] == f"{row['steps']}-1"
         assert row["score"] == 10 * row["steps"]
         assert row["reward_terms/walk"] == row["steps"]
+
+
+def test_arrays_used_again_gaps_and_terms_that_come_and_go_are_recorded_as_they_were(tmp_path):
+    """Two lanes of a batch that writes every step into the same arrays, and NaN where it has no value."""
+    space = gymnasium.spaces.Discrete(9)
+    x, jump, frames = np.zeros(2, np.int32), np.zeros(2), np.zeros(2, np.int64)
+    some = np.array([True, False])
+    ended, never = np.zeros(2, bool), np.zeros(2, bool)
+    with RecordingFolder(tmp_path / "rec", {"schema": SCHEMA_VERSION}) as folder:
+        recorder = Recorder(space, batch_space(space, 2), 2, folder=folder)
+        recorder.begin(np.arange(2), [0, 1], [None, None])
+        for step in range(6):
+            x[:], jump[:], frames[:] = step, [step, np.nan], [4, 99]
+            infos = {"frames": frames, "_frames": some}
+            if step % 2:
+                infos |= {"x": x, "_x": some, "reward_terms": {"jump": jump, "_jump": some}}
+            ended[:] = step == 5
+            rows = recorder.step(np.full(2, step), np.full(2, 0.5, np.float32), ended, never, infos)
+    assert [row["return"] for row in rows] == [3.0, 3.0]
+    assert [row["frames"] for row in rows] == [24, 6]
+    assert [row["reward_terms/jump"] for row in rows] == [9.0, 0.0]
+    assert [row.get("end/x") for row in rows] == [5, None]
+    (found,) = Recording(tmp_path / "rec").steps(
+        ["episode", "step", "action", "frames", "x", "reward_terms/jump"]
+    )
+    for row in found.to_pylist():
+        first = row["episode"] == 0
+        assert row["step"] == row["action"]
+        assert row["frames"] == (4 if first else 1)
+        assert row["x"] == row["reward_terms/jump"] == (row["step"] if first and row["step"] % 2 else None)
 
 
 def test_the_callback_records_what_stable_baselines3_plays(tmp_path):

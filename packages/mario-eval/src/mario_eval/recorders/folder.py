@@ -65,6 +65,7 @@ class RecordingFolder:
         self._scalars = PartWriter(path / "scalars", "scalars")
         self._staged: list[StagedSteps] = []
         self._began = time.monotonic()
+        self._set_due()
         self._broken = False
         try:
             # A folder of episodes, even an empty one, is what tells an evaluation folder from others.
@@ -117,10 +118,10 @@ class RecordingFolder:
 
     def flush_if_due(self) -> None:
         """Write parts if enough rows or enough time has gathered."""
-        now = time.monotonic()
-        due = max(SECONDS_PER_PART, SHARE_OF_AGE_PER_PART * (now - self._began))
-        rows = self.steps.rows + sum(staged.rows for staged in self._staged)
-        if rows >= ROWS_PER_PART or now - self.steps.flushed_at >= due:
+        rows = self.steps.rows
+        for staged in self._staged:
+            rows += staged.rows
+        if rows >= ROWS_PER_PART or time.monotonic() >= self._due_at:
             self.flush()
 
     def flush(self) -> None:
@@ -130,6 +131,7 @@ class RecordingFolder:
             RecordingError: the disk refuses it, such as a full one. It is told once: from then on nothing is
                 written any more, as steps would be missing between two parts.
         """
+        self._set_due()
         if self._broken:
             return
         try:
@@ -147,6 +149,10 @@ class RecordingFolder:
                 f"{self.path}: recording stopped: {_reason(error)}; the {self.steps.parts} parts of steps "
                 "written before are whole and can be reported on; free some space and record anew elsewhere"
             ) from error
+
+    def _set_due(self) -> None:
+        now = time.monotonic()
+        self._due_at = now + max(SECONDS_PER_PART, SHARE_OF_AGE_PER_PART * (now - self._began))
 
     def close(self) -> None:
         """Flush and let go of the folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ class PartWriter:
         folder: the table's folder.
         parts: how many were written.
         rows: how many wait to be written.
-        flushed_at: when :meth:`flush` was last called, by the monotonic clock.
     """
 
     def __init__(self, folder: Path, table: str) -> None:
@@ -45,7 +43,6 @@ class PartWriter:
         self._single: list[Mapping[str, Any]] = []
         self.parts = 0
         self.rows = 0
-        self.flushed_at = time.monotonic()
 
     def append(self, rows: int, columns: Mapping[str, Column]) -> None:
         """Copy some rows. A column may be missing from some of them, and may come later."""
@@ -70,7 +67,6 @@ class PartWriter:
 
     def flush(self) -> None:
         """Write the rows gathered so far as one part; nothing happens if there are none."""
-        self.flushed_at = time.monotonic()
         if self._single:
             rows, self._single = self._single, []
             self.append(len(rows), columns_of(rows))
@@ -85,6 +81,8 @@ class PartWriter:
                 temporary,
                 compression="zstd",
                 write_page_checksum=True,
+                # Lists are dear to encode, and a dictionary of their numbers dearer still.
+                use_dictionary=[name for name, array in arrays.items() if not pa.types.is_nested(array.type)],
                 # Smallest and largest values help to find an episode, and are dear for twenty columns.
                 write_statistics=[name for name in ("episode", "step") if name in arrays],
             )

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mario_eval.recorders.actions import action_rows
 from mario_eval.recorders.folder import RecordingFolder
-from mario_eval.recorders.parts import Column
-from mario_eval.schema import END_PREFIX, EPISODE_COLUMNS, STEP_COLUMNS, STEP_INFOS, TERM_PREFIX
+from mario_eval.recorders.rewards import RewardSums
+from mario_eval.recorders.sources import Found, Sources
+from mario_eval.schema import END_PREFIX, EPISODE_COLUMNS, STEP_COLUMNS, STEP_INFOS
 
 
 class Recorder:
@@ -53,16 +54,19 @@ class Recorder:
         self._folder = folder
         self._staged = None if folder is None else folder.stage_steps(lanes)
         self._episode_infos = [name for name in episode_infos if name not in EPISODE_COLUMNS]
-        self._step_infos = [(name, f"_{name}") for name in step_infos if name not in STEP_COLUMNS]
+        self._step_infos = [name for name in step_infos if name not in STEP_COLUMNS]
         self._active = np.zeros(lanes, bool)
         self._episode = np.full(lanes, -1, np.int64)
         self._seed: list[int | None] = [None] * lanes
-        self._steps = np.zeros(lanes, np.int32)
+        # Of one type with most infos, so that they are copied together.
+        self._steps = np.zeros(lanes, np.int64)
         self._frames = np.zeros(lanes, np.int64)
-        self._return = np.zeros(lanes)
-        self._terms: dict[str, _Term] = {}
+        self._rewards = RewardSums(lanes)
         self._began = np.zeros(lanes)
+        self._always = np.ones(lanes, bool)
+        self._all_true = self._always.tobytes()
         self._one_frame = np.ones(lanes, np.int64)
+        self._look_for_sources({})
 
     def begin(self, lanes: NDArray[np.intp], episodes: Sequence[int], seeds: Sequence[int | None]) -> None:
         """Start recording a new episode in each of the given lanes."""
@@ -70,9 +74,8 @@ class Recorder:
         self._episode[lanes] = episodes
         for lane, seed in zip(lanes, seeds, strict=True):
             self._seed[int(lane)] = seed
-        self._steps[lanes], self._frames[lanes], self._return[lanes] = 0, 0, 0.0
-        for term in self._terms.values():
-            term.sums[lanes] = 0.0
+        self._steps[lanes], self._frames[lanes] = 0, 0
+        self._rewards.clear(lanes)
         self._began[lanes] = time.perf_counter()
 
     def step(
@@ -91,21 +94,24 @@ class Recorder:
             terminated: bool ``[lanes]``.
             truncated: bool ``[lanes]``.
             infos: the vector environment's infos: arrays ``[lanes]`` or ``[lanes, n]``, each with a mask
-                ``_name``.
+                ``_name``. Everything is copied: the arrays may be used again.
 
         Returns:
             One row for each episode that this step ended, as ``episodes/`` has it.
         """
+        found = self._sources.read(infos) or self._look_for_sources(infos)
         frames = self._frames_of(infos)
-        terms = self._terms_of(infos)
-        if self._staged is not None:
-            self._record(actions, rewards, frames, terms, infos)
+        masks, terms = found.masks, len(found.terms)
         # Lanes that are not recorded are added up, too: `begin` zeroes them before they are read.
+        self._rewards.add(rewards, found.terms, None if masks is None else masks[:terms])
+        if self._staged is not None:
+            action = action_rows(self._action_space, self._batched, actions)
+            values = [self._episode, self._steps, action, frames, *self._rewards.step, *found.infos]
+            if masks is not None:
+                masks = [*[self._always] * (len(values) - len(masks)), *masks]
+            self._staged.append(self._active, self._columns, values, masks)
         self._steps += 1
         self._frames += frames
-        self._return += rewards
-        for term, values, mask in terms:
-            np.add(term.sums, values, out=term.sums, where=True if mask is None else mask)
 
         finished = ((terminated | truncated) & self._active).nonzero()[0]
         rows = [self._episode_row(int(lane), terminated, truncated, infos) for lane in finished]
@@ -117,94 +123,50 @@ class Recorder:
             self._active[finished] = False
         return rows
 
-    def _record(
-        self,
-        actions: Any,
-        rewards: NDArray[np.float64],
-        frames: NDArray[np.int64],
-        terms: Sequence[tuple[_Term, NDArray[Any], NDArray[np.bool_] | None]],
-        infos: Mapping[str, Any],
-    ) -> None:
-        assert self._staged is not None
-        columns: dict[str, Column] = {
-            "episode": (self._episode, None),
-            "step": (self._steps, None),
-            "action": (action_rows(self._action_space, self._batched, actions), None),
-            "reward": (np.asarray(rewards), None),
-            "frames": (frames, None),
-        }
-        for term, values, mask in terms:
-            columns[term.column] = values, mask
-        for name, mask_name in self._step_infos:
-            found = infos.get(name)
-            if isinstance(found, np.ndarray):
-                columns[name] = found, infos.get(mask_name)
-        self._staged.append(self._active, columns)
-
-    def _terms_of(
-        self, infos: Mapping[str, Any]
-    ) -> list[tuple[_Term, NDArray[Any], NDArray[np.bool_] | None]]:
-        """Return each reward term with its values ``[lanes]`` and their mask."""
-        found = infos.get("reward_terms")
-        if not isinstance(found, Mapping):
-            return []
-        terms = []
-        for name, values in found.items():
-            if name[0] != "_" and isinstance(values, np.ndarray):
-                term = self._terms.get(name)
-                if term is None:
-                    term = self._terms[name] = _Term(name, len(self._active))
-                terms.append((term, values, found.get(term.mask)))
-        return terms
+    def _look_for_sources(self, infos: Mapping[str, Any]) -> Found:
+        self._sources = Sources(infos, self._step_infos, len(self._active))
+        self._rewards.expect(self._sources.terms)
+        self._columns = ("episode", "step", "action", "frames", *self._rewards.columns, *self._sources.infos)
+        found = self._sources.read(infos)
+        assert found is not None
+        return found
 
     def _frames_of(self, infos: Mapping[str, Any]) -> NDArray[np.int64]:
-        found = _info(infos, "frames")
-        if found is None:
+        values = infos.get("frames")
+        if not isinstance(values, np.ndarray):
             return self._one_frame
-        values, mask = found
-        if mask is None:
-            return values.astype(np.int64, copy=False)
-        return np.where(mask, values, self._one_frame)  # always int64: of integers, the wider type wins
+        mask = infos.get("_frames")
+        if mask is not None and mask.tobytes() != self._all_true:
+            values = np.where(mask, values, self._one_frame)
+        return values.astype(np.int64, copy=False)
 
     def _episode_row(
         self, lane: int, terminated: NDArray[np.bool_], truncated: NDArray[np.bool_], infos: Mapping[str, Any]
     ) -> dict[str, Any]:
+        sums = self._rewards.of(lane)
         row: dict[str, Any] = {
             "episode": int(self._episode[lane]),
             "seed": self._seed[lane],
             "lane": lane,
-            "return": float(self._return[lane]),
+            "return": sums.pop("reward"),
             "steps": int(self._steps[lane]),
             "frames": int(self._frames[lane]),
             "seconds": time.perf_counter() - self._began[lane],
             "terminated": bool(terminated[lane]),
             "truncated": bool(truncated[lane]),
         }
-        row |= {term.column: float(term.sums[lane]) for term in self._terms.values()}
-        row |= {name: _scalar(infos, name, lane) for name in self._episode_infos}
-        ends = {END_PREFIX + name: _scalar(infos, name, lane) for name, _ in self._step_infos}
-        return row | {name: value for name, value in ends.items() if value is not None}
-
-
-class _Term:
-    """One reward term: what it is called where, and its sum over the episode so far, ``[lanes]``."""
-
-    def __init__(self, name: str, lanes: int) -> None:
-        self.column, self.mask = TERM_PREFIX + name, f"_{name}"
-        self.sums = np.zeros(lanes)
-
-
-def _info(infos: Mapping[str, Any], name: str) -> Column | None:
-    values = infos.get(name)
-    if not isinstance(values, np.ndarray):
-        return None
-    mask = infos.get(f"_{name}")
-    return values, mask
+        row |= sums
+        last = {name: _scalar(infos, name, lane) for name in self._episode_infos}
+        row |= last
+        for name in self._sources.infos:
+            value = last[name] if name in last else _scalar(infos, name, lane)
+            if value is not None:
+                row[END_PREFIX + name] = value
+        return row
 
 
 def _scalar(infos: Mapping[str, Any], name: str, lane: int) -> Any:
-    found = _info(infos, name)
-    if found is None or found[0].ndim != 1 or (found[1] is not None and not found[1][lane]):
+    values, mask = infos.get(name), infos.get(f"_{name}")
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or (mask is not None and not mask[lane]):
         return None
-    value = found[0][lane]
-    return value.item() if isinstance(value, np.generic) else value
+    return values.item(lane)

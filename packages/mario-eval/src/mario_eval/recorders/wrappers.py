@@ -111,7 +111,7 @@ class RecordVectorEnv(VectorWrapper):
     ) -> None:
         super().__init__(env)
         self._mode = AutoresetMode(env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
-        self._resets_next = np.zeros(env.num_envs, bool)
+        self._reset_next = np.empty(0, np.intp)
         self._session = RecordingSession(
             out,
             spec=env.spec,
@@ -131,7 +131,7 @@ class RecordVectorEnv(VectorWrapper):
         if isinstance(seed, int):
             seed = [seed + lane for lane in range(self.num_envs)]
         self._session.begin(lanes, [None if seed is None else seed[lane] for lane in lanes])
-        self._resets_next[lanes] = False
+        self._reset_next = np.setdiff1d(self._reset_next, lanes)
         return result
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -142,14 +142,10 @@ class RecordVectorEnv(VectorWrapper):
         if self._mode is AutoresetMode.SAME_STEP and "final_info" in infos:
             last = with_final_infos(infos, infos["final_info"], ended)
         self._session.recorder.step(actions, rewards, terminated, truncated, last)
-        if self._mode is AutoresetMode.SAME_STEP:
-            began = ended.nonzero()[0]
-        elif self._mode is AutoresetMode.NEXT_STEP:
-            began = self._resets_next.nonzero()[0]
-            self._resets_next = ended
-        else:
-            began = np.empty(0, np.intp)
-        if len(began):
+        began = ended.nonzero()[0]
+        if self._mode is AutoresetMode.NEXT_STEP:
+            began, self._reset_next = self._reset_next, began
+        if len(began) and self._mode is not AutoresetMode.DISABLED:
             self._session.begin(began, [None] * len(began))
         return observations, rewards, terminated, truncated, infos
 
