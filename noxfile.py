@@ -52,7 +52,7 @@ def main(session: nox.Session) -> None:
     install_all(session)
     run = Path("runs") / f"1-1-{datetime.now():%Y%m%d-%H%M%S}"
     task = ["--env", "MarioScore-1-1-DiscreteFrames-v0", "--env-option", "observation={tiles: {count: 1}}"]
-    budget = session.posargs or ["--steps", "500000", "--minutes", "6"]
+    budget = session.posargs or ["--steps", "800000", "--minutes", "6"]
     session.run("mario-agents", "train", "ppo", *task, "--out", str(run), *budget)
     report = str(run / "report.html")
     session.run("mario-agents", "evaluate", str(run), "--episodes", "100", "--report", report)
