@@ -24,7 +24,7 @@ def to_leaves(observations: Any) -> Leaves:
     return {"": np.asarray(observations)}
 
 
-def from_leaves(leaves: Leaves) -> Any:
+def from_leaves(leaves: Mapping[str, Any]) -> Any:
     """Undo :func:`to_leaves`."""
     return leaves[""] if leaves.keys() == {""} else leaves
 

@@ -1,0 +1,21 @@
+"""Samplers by name."""
+
+from __future__ import annotations
+
+from mario_agents.config import TrainConfig
+from mario_agents.sampling.protocol import Sampler
+from mario_agents.sampling.sync import SyncSampler
+
+
+def make_sampler(config: TrainConfig, seed: int, device: str) -> Sampler:
+    """Make the sampler that a run asks for.
+
+    Args:
+        config: the run's settings.
+        seed: of the first lane.
+        device: where networks lie; actors in processes of their own act on the CPU.
+
+    Raises:
+        AgentsError: actors cannot begin; the message says why.
+    """
+    return SyncSampler(config, seed, device)
