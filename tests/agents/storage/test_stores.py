@@ -80,6 +80,7 @@ class World:
         return Segment.from_steps(
             lane=lane,
             policy_version=version,
+            first_step=sum(one.lane == lane for one in self.steps) - length,
             observations={key: np.stack([one[key] for one in seen]) for key in ("picture", "vector")},
             finals=finals,
             actions=np.array([one.action for one in steps]),

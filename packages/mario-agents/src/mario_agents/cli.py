@@ -66,6 +66,12 @@ def train(
     ] = None,
     pools: Annotated[int, typer.Option(min=1, help="Make a replay of so many; train as one fills.")] = 1,
     discount_per: Annotated[str, typer.Option(help="What gamma counts: step or frame.")] = "step",
+    patience: Annotated[
+        float, typer.Option(help="Seconds after which an async actor that does not move counts as stuck.")
+    ] = 60.0,
+    on_trouble: Annotated[
+        str, typer.Option(help="If an environment raises, gives NaN or hangs: stop, or restart (async).")
+    ] = "stop",
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,6 +116,8 @@ def train(
         store=store,
         pools=pools,
         discount_per=discount_per,
+        patience=patience,
+        on_trouble=on_trouble,
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
         device=device,

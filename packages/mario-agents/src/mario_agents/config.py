@@ -37,6 +37,13 @@ class TrainConfig(BaseModel):
     discount_per: Literal["step", "frame"] = Field(
         default="step", description="what gamma, and lambda with it, is counted by"
     )
+    patience: float = Field(
+        default=60.0, gt=0, description="seconds after which an actor that does not move counts as stuck"
+    )
+    on_trouble: Literal["stop", "restart"] = Field(
+        default="stop",
+        description="when an environment raises, gives NaN or hangs: save and stop, or start that actor anew",
+    )
     hyperparams: dict[str, Any] = Field(
         default_factory=dict,
         description="the algorithm's constructor arguments as written, schedules as text",

@@ -35,6 +35,7 @@ from mario_agents.refilling import RefillReplay
 from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.samplers import make_sampler
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
+from mario_agents.sampling.trouble import EnvironmentTroubleError
 from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import TimeBudget
 from mario_agents.stopping import StopTraining, UpdateCutShort
@@ -168,7 +169,7 @@ class _Training:
         )
         self.stop = StopTraining(self.time_budget)
         self.model = self._make_model()
-        sampler = make_sampler(config, self.seed, _device(config))
+        sampler = make_sampler(config, self.seed, _device(config), self.lanes.observation_space)
         try:
             self.learner = Learner(self.model, sampler, config, self.recorder, self.stop.wanted)
             # Not before the agent exists: a refused setting leaves no folder behind.
@@ -220,6 +221,10 @@ class _Training:
                     self.model.learn(steps, callback, reset_num_timesteps=self.info is None)
                 except UpdateCutShort:
                     callback.on_training_end()
+                except EnvironmentTroubleError as error:
+                    raise EnvironmentTroubleError(
+                        f"{error}; saved {self.save()}; to go on: {resume_command(self.run)}"
+                    ) from error
                 seconds = self.time_budget.elapsed
                 checkpoint = self.save()
         except BaseException:
@@ -261,7 +266,8 @@ class _Training:
         return path
 
     def _write_manifest(self, ended: str | None, stopped_by: str | None) -> None:
-        self.calls[-1] = self.calls[-1].model_copy(update={"ended": ended, "stopped_by": stopped_by})
+        update = {"ended": ended, "stopped_by": stopped_by, "sampling": self.learner.record()}
+        self.calls[-1] = self.calls[-1].model_copy(update=update)
         config, call = self.config, self.calls[-1]
         Manifest(
             command=self.calls[0].command,

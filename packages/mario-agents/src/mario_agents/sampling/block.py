@@ -23,6 +23,7 @@ class Block:
     Attributes:
         actor: which actor.
         first_lane: its first lane among those of all actors.
+        first_step: steps that each lane had played before.
         policy_version: updates that the acting weights have had.
         observations: key → ``[T + 1, L, ...]``; after an episode's end the next one's first.
         finals: key → ``[E, ...]``, what episodes ended with.
@@ -41,6 +42,7 @@ class Block:
 
     actor: int
     first_lane: int
+    first_step: int
     policy_version: int
     observations: Leaves
     finals: Leaves
@@ -82,6 +84,7 @@ class Block:
         here = (ended >= first) & (ended < last)
         return replace(
             self,
+            first_step=self.first_step + first,
             observations={key: part[first : last + 1] for key, part in self.observations.items()},
             finals={key: part[here] for key, part in self.finals.items()},
             final_values=self.final_values[here],
@@ -105,6 +108,7 @@ class Block:
             Segment.from_steps(
                 lane=self.first_lane + lane,
                 policy_version=self.policy_version,
+                first_step=self.first_step,
                 observations={key: part[:, lane] for key, part in self.observations.items()},
                 finals=finals[lane],
                 actions=self.actions[:, lane],

@@ -91,6 +91,11 @@ class CatchSteps(BaseCallback):
         return True
 
     @property
+    def steps(self) -> int:
+        """Steps of each lane caught since :meth:`begin`."""
+        return len(self._paid)
+
+    @property
     def _on_policy(self) -> bool:
         return isinstance(self.model, OnPolicyAlgorithm)
 
@@ -103,12 +108,15 @@ class CatchSteps(BaseCallback):
         for name, row in rows.items():
             columns.setdefault(name, []).append(row)
 
-    def block(self, actor: int, first_lane: int, version: int, last_values: NDArray[np.float32]) -> Block:
+    def block(
+        self, actor: int, first_lane: int, first_step: int, version: int, last_values: NDArray[np.float32]
+    ) -> Block:
         """Return what was caught since :meth:`begin`.
 
         Args:
             actor: its number.
             first_lane: its first lane.
+            first_step: steps that each lane had played before.
             version: of its weights.
             last_values: V of the last observations, ``[L]``; empty off-policy.
         """
@@ -117,6 +125,7 @@ class CatchSteps(BaseCallback):
         return Block(
             actor=actor,
             first_lane=first_lane,
+            first_step=first_step,
             policy_version=version,
             observations={key: np.stack(rows) for key, rows in self._observations.items()},
             finals=self._final_observations(),

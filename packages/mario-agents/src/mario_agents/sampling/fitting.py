@@ -13,6 +13,13 @@ def is_recurrent(algorithm: Algorithm) -> bool:
     return algorithm.name == "recurrentppo"
 
 
+def is_off_policy(algorithm: Algorithm) -> bool:
+    """Tell whether an algorithm learns from a replay."""
+    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm  # torch takes seconds
+
+    return issubclass(algorithm.load_class(), OffPolicyAlgorithm)
+
+
 def default_store(algorithm: Algorithm) -> str:
     """Return the store of an algorithm whose user named none: the one that is sampled fastest."""
     return "segments" if is_recurrent(algorithm) else "transitions"
@@ -24,9 +31,7 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
     Raises:
         AgentsError: what does not fit, and what would.
     """
-    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-
-    off_policy = issubclass(algorithm.load_class(), OffPolicyAlgorithm)
+    off_policy = is_off_policy(algorithm)
     try:
         order = Order.parse(config.order)
     except ValueError as error:
@@ -38,6 +43,8 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
         )
     if config.sampler == "sync" and order.kind != "strict":
         raise AgentsError(f"--sampler sync is always strict; for --order {config.order} use --sampler async")
+    if config.sampler == "sync" and config.on_trouble == "restart":
+        raise AgentsError("--on-trouble restart needs --sampler async, which can start an actor anew")
     if is_recurrent(algorithm):
         if config.store == "transitions":
             raise AgentsError(f"{algorithm.name} learns from whole sequences: use --store segments")

@@ -22,6 +22,7 @@ from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, Trai
 from stable_baselines3.common.utils import obs_as_tensor
 
 from mario_agents.config import TrainConfig
+from mario_agents.manifest import SamplingRecord
 from mario_agents.recording import RecordEpisodes
 from mario_agents.sampling.actor import Clock
 from mario_agents.sampling.block import Block
@@ -38,13 +39,15 @@ class LearnerCounts:
     """What reached the loss, and how stale it was.
 
     Attributes:
-        lags: learner version minus policy_version → transitions, when they arrived.
+        lags: learner version minus policy_version → transitions, as they were taken to be learned from.
+        dropped: transitions that lagged more than the order allows, and were not.
         idle: seconds that the learner waited for data.
         began: time.monotonic() of the first request.
         actor_idle: actor → share of its time in which it waited, of its latest block.
     """
 
     lags: Counter[int] = field(default_factory=Counter)
+    dropped: int = 0
     idle: float = 0.0
     began: float | None = None
     actor_idle: dict[int, float] = field(default_factory=dict)
@@ -83,7 +86,8 @@ class Learner:
         self._updates_seen = int(getattr(model, "_n_updates", 0))
         self._order = Order.parse(config.order)
         self._stop_wanted = stop_wanted
-        self._lanes = config.lanes
+        self._actors = config.actors
+        self._next_step: dict[int, int] = {}
         self._published = False
         self._recent: deque[tuple[int, int]] = deque(maxlen=64)
         if isinstance(model, OnPolicyAlgorithm):
@@ -114,16 +118,38 @@ class Learner:
         clock = Clock(self.model.num_timesteps, self.model._total_timesteps)
         began = time.monotonic()
         self.counts.began = began if self.counts.began is None else self.counts.began
-        blocks = self.sampler.collect(length, clock, lambda: not self._stop_wanted())
+        blocks: list[Block] = []
+        while len(blocks) < self._actors:
+            more = self.sampler.collect(
+                length, clock, lambda: not self._stop_wanted(), self._actors - len(blocks)
+            )
+            if more is None:
+                return None
+            blocks += [block for block in more if self._is_fresh(block)]
         self.counts.idle += time.monotonic() - began
-        if blocks is None:
-            return None
-        for block in blocks:
-            lag = self.version - block.policy_version
-            assert self._order.allows(lag), f"{self._order} does not allow a lag of {lag}"
-            self.counts.lags[lag] += block.rewards.size
-            self.counts.actor_idle[block.actor] = block.idle
         return blocks
+
+    def _is_fresh(self, block: Block) -> bool:
+        """Count a block, and tell whether it may still be learned from."""
+        lanes = block.first_lane + np.arange(block.lanes)
+        if self._next_step.get(block.actor, block.first_step) != block.first_step:
+            self.recorder.restart(lanes)  # another actor has taken over
+        self._next_step[block.actor] = block.first_step + block.steps
+        self.counts.actor_idle[block.actor] = block.idle
+        lag = self.version - block.policy_version
+        if self._order.allows(lag):
+            self.counts.lags[lag] += block.rewards.size
+            return True
+        # It was played all the same: its episodes count, its steps do not.
+        for step in range(block.steps):
+            self._record(block, step)
+        self.counts.dropped += block.rewards.size
+        return False
+
+    def _record(self, block: Block, step: int) -> list[dict[str, Any]]:
+        lanes = block.first_lane + np.arange(block.lanes)
+        told = {lane: info for at, lane, info in block.endings if at == step}
+        return self.recorder.record(lanes, block.rewards[step], block.done[step], block.frames[step], told)
 
     def _publish(self) -> None:
         updates = int(getattr(self.model, "_n_updates", 0))
@@ -136,11 +162,7 @@ class Learner:
         """Tell everyone who counts steps of one that was played; None if training shall end."""
         infos: list[dict[str, Any]] = []
         for block in blocks:
-            lanes = block.first_lane + np.arange(block.lanes)
-            told = {lane: info for at, lane, info in block.endings if at == step}
-            infos += self.recorder.record(
-                lanes, block.rewards[step], block.done[step], block.frames[step], told
-            )
+            infos += self._record(block, step)
         dones = np.concatenate([block.done[step] for block in blocks])
         self.model.num_timesteps += len(infos)
         callback.update_locals(
@@ -151,6 +173,17 @@ class Learner:
         self.model._update_info_buffer(infos, dones)
         return dones
 
+    def record(self) -> SamplingRecord:
+        """Return what the manifest keeps of all this."""
+        counts = self.counts
+        return SamplingRecord(
+            lags=dict(sorted(counts.lags.items())),
+            dropped=counts.dropped,
+            replaced=self.sampler.counts.replaced,
+            learner_idle=round(counts.idle_share, 4),
+            actor_idle={actor: round(share, 4) for actor, share in sorted(counts.actor_idle.items())},
+        )
+
     def _log(self, blocks: list[Block]) -> None:
         log, counts = self.model.logger, self.counts
         self._recent += [(self.version - block.policy_version, block.rewards.size) for block in blocks]
@@ -159,6 +192,7 @@ class Learner:
         log.record("sampling/lag", torch.as_tensor(np.repeat(lags, sizes)), exclude=("stdout", "json", "csv"))
         log.record("sampling/lag_mean", float(np.average(lags, weights=sizes)))
         log.record("sampling/lag_max", int(lags.max()))
+        log.record("sampling/dropped", counts.dropped)
         log.record("sampling/learner_idle", counts.idle_share)
         log.record("sampling/actor_idle", float(np.mean(list(counts.actor_idle.values()))))
 

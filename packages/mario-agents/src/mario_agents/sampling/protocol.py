@@ -18,14 +18,10 @@ class SamplerCounts:
     """What a sampler has seen of its actors.
 
     Attributes:
-        replaced: actors that died and were started anew.
-        dropped: transitions that were older than the order allows when they arrived.
-        waited: seconds that the learner waited for data.
+        replaced: actors that died or got stuck and were started anew.
     """
 
     replaced: int = 0
-    dropped: int = 0
-    waited: float = 0.0
 
 
 class Sampler(Protocol):
@@ -35,7 +31,7 @@ class Sampler(Protocol):
 
         sampler.publish(0, policy.state_dict())
         while clock.steps < clock.total_steps:
-            blocks = sampler.collect(length, clock, keep_going)
+            blocks = sampler.collect(length, clock, keep_going, actors)
             if blocks is None:
                 break                                 # someone asked to stop
             for block in blocks:
@@ -60,8 +56,10 @@ class Sampler(Protocol):
         """
         ...
 
-    def collect(self, length: TrainFreq, clock: Clock, keep_going: Callable[[], bool]) -> list[Block] | None:
-        """Return as many blocks as there are actors, each of ``length``.
+    def collect(
+        self, length: TrainFreq, clock: Clock, keep_going: Callable[[], bool], count: int
+    ) -> list[Block] | None:
+        """Return blocks, each of ``length``.
 
         With a strict order they are one of each actor, in order of actors, all by the version that was
         published last; otherwise whatever came first.
@@ -70,6 +68,7 @@ class Sampler(Protocol):
             length: steps of each lane, or episodes if there is one lane.
             clock: where the learner stands.
             keep_going: asked again and again; False means: give up.
+            count: blocks; with a strict order, as many as there are actors.
 
         Raises:
             AgentsError: actors cannot play; the message says why.

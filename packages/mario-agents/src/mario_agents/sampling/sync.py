@@ -36,7 +36,9 @@ class SyncSampler:
         for actor in self._actors:
             actor.load(version, weights)
 
-    def collect(self, length: TrainFreq, clock: Clock, keep_going: Callable[[], bool]) -> list[Block] | None:
+    def collect(
+        self, length: TrainFreq, clock: Clock, keep_going: Callable[[], bool], count: int
+    ) -> list[Block] | None:
         """Play one block with each actor; see :meth:`Sampler.collect`."""
         blocks = []
         for actor in self._actors:

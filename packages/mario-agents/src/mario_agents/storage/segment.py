@@ -40,6 +40,7 @@ class Segment:
     Attributes:
         lane: which lane.
         policy_version: updates that the acting weights have had.
+        first_step: steps that the lane had played before; what continues it begins at this plus T.
         observations: key → ``[moments, ...]``.
         now: int32 ``[T]``, the moment before each transition.
         next: int32 ``[T]``, the moment after it; at an episode's end, what the episode ended with.
@@ -61,6 +62,7 @@ class Segment:
 
     lane: int
     policy_version: int
+    first_step: int
     observations: Leaves
     now: NDArray[np.int32]
     next: NDArray[np.int32]
@@ -92,6 +94,7 @@ class Segment:
         policy_version: int,
         observations: Leaves,
         finals: Mapping[int, Leaves],
+        first_step: int = 0,
         actions: NDArray[Any],
         rewards: NDArray[Any],
         terminated: NDArray[np.bool_],
@@ -106,6 +109,7 @@ class Segment:
             observations: key → ``[T + 1, ...]``; where an episode ended in step t, row t + 1 is the first of
                 the next episode.
             finals: step → what the episode that ended in it ended with.
+            first_step: steps that the lane had played before.
             actions: ``[T, ...]``.
             rewards: ``[T]``.
             terminated: ``[T]``.
@@ -135,6 +139,7 @@ class Segment:
         return cls(
             lane=lane,
             policy_version=policy_version,
+            first_step=first_step,
             observations=moments,
             now=np.arange(steps, dtype=np.int32),
             next=following,

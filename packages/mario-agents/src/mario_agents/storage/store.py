@@ -41,7 +41,8 @@ class Store(Protocol):
     def add(self, segment: Segment) -> None:
         """Take a segment in; the oldest transitions beyond the capacity go.
 
-        A segment that continues the lane's last one is joined to it for n-step returns where the store can.
+        A segment that continues the lane's last one (its ``first_step`` tells) is joined to it for n-step
+        returns where the store can.
         """
         ...
 

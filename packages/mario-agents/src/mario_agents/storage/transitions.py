@@ -29,8 +29,8 @@ class TransitionStore:
         >>> for first in (0.0, 2.0):
         ...     store.add(Segment.from_steps(
         ...         lane=0, policy_version=0, observations={"": first + np.arange(3.0)}, finals={},
-        ...         actions=np.zeros(2), rewards=np.ones(2), terminated=np.zeros(2, bool),
-        ...         truncated=np.zeros(2, bool), frames=np.ones(2)))
+        ...         first_step=int(first), actions=np.zeros(2), rewards=np.ones(2),
+        ...         terminated=np.zeros(2, bool), truncated=np.zeros(2, bool), frames=np.ones(2)))
         >>> batch = store.gather(np.array([1]), Discount(0.5), steps=3)
         >>> batch.observations[""], batch.rewards, batch.next_observations[""]
         (array([1.]), array([1.75], dtype=float32), array([4.]))
@@ -50,8 +50,8 @@ class TransitionStore:
         self._next: Leaves = {}
         self._pictures: dict[str, PictureQueue] = {}
         self._recent: dict[tuple[int, str], RecentPictures] = {}
-        # The lane's transition that is not yet followed, by name.
-        self._tails: dict[int, int] = {}
+        # Each lane's transition that is not yet followed, by name, and the step that would follow it.
+        self._tails: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return self.added - self._oldest
@@ -88,11 +88,11 @@ class TransitionStore:
             rows = self._name_pictures(segment, key) if key in self._stacks else moments
             self._write(self._now, slots, {key: rows[segment.now[kept]]})
             self._write(self._next, slots, {key: rows[segment.next[kept]]})
-        tail = self._tails.pop(segment.lane, -1)
-        if tail >= self._oldest and tail < names[0]:
+        tail, next_step = self._tails.pop(segment.lane, (-1, -1))
+        if tail >= self._oldest and next_step == segment.first_step:
             self._columns["following"][tail % self.capacity] = names[0]
         if not segment.done[-1]:
-            self._tails[segment.lane] = int(names[-1])
+            self._tails[segment.lane] = (int(names[-1]), segment.first_step + len(segment))
         if self._priorities is not None:
             self._priorities.add(slots)
 
