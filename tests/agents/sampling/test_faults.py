@@ -151,7 +151,7 @@ def test_actors_leave_when_the_learner_is_killed(start: Start, tmp_path: Path) -
     ("trouble", "message"),
     [
         ("raise", "failed in step 49: RuntimeError: the console caught fire"),
-        ("nan", "gave a reward that is not finite in step 49"),
+        ("no-number", "gave a reward that is not finite in step 49"),
     ],
 )
 def test_an_environment_that_fails_is_named_and_the_agent_saved(

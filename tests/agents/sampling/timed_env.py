@@ -16,7 +16,7 @@ class Timed(gymnasium.Env[Any, Any]):
 
     Args:
         at: global step of this environment at which ``trouble`` happens.
-        trouble: ``raise``, ``nan``, ``hang`` or ``die``.
+        trouble: ``raise``, ``no-number``, ``hang`` or ``die``.
         pause: seconds that a step takes.
     """
 
@@ -46,7 +46,11 @@ class Timed(gymnasium.Env[Any, Any]):
         frames = int(self.np_random.integers(1, 6))
         self.place = np.clip(self.place + self.np_random.normal(size=3) * 0.3 + (action - 1) * 0.1, -10, 10)
         self.place = self.place.astype(np.float32)
-        reward = float("nan") if self.total == self.at and self.trouble == "nan" else float(self.place[0])
+        reward = (
+            float("no-number")
+            if self.total == self.at and self.trouble == "no-number"
+            else float(self.place[0])
+        )
         return self.place.copy(), reward, bool(self.place[1] > 2), False, {"frames": frames}
 
 

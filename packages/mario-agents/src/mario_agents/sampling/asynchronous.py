@@ -75,7 +75,9 @@ class _Handle:
             self.pipe.send(("free", slot))
 
     def end(self) -> None:
-        """End the process, kindly at first, and close the pipe."""
+        """End the process, kindly at first, and close the pipe. Harmless if called twice."""
+        if self.pipe.closed:
+            return
         with suppress(OSError):
             self.pipe.send(("stop",))
         self.process.join(0.5)

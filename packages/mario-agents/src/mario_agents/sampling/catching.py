@@ -34,7 +34,7 @@ class CatchSteps(BaseCallback):
         """Begin a block.
 
         Args:
-            keep_going: asked before each step is taken over; False ends the rollout.
+            keep_going: asked after each step; False ends the rollout.
         """
         self._keep_going = keep_going
         self._clear()
@@ -48,8 +48,6 @@ class CatchSteps(BaseCallback):
         self._paid: list[NDArray[np.float64]] = []
 
     def _on_step(self) -> bool:
-        if not self._keep_going():
-            return False
         step = self.locals
         dones, infos, rewards = step["dones"], step["infos"], step["rewards"]
         self._see(self.model._last_obs)
@@ -88,7 +86,7 @@ class CatchSteps(BaseCallback):
                         for name, part in zip(("hidden_states", "cell_states"), pair, strict=True)
                     },
                 )
-        return True
+        return self._keep_going()
 
     @property
     def steps(self) -> int:
