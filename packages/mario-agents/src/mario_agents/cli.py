@@ -59,6 +59,24 @@ def train(
         int | None, typer.Option(min=0, max=2**31 - 1, help="Drawn and recorded if not given.")
     ] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="Environments stepped together.")] = None,
+    sampler: Annotated[
+        str, typer.Option(help="sync: sample, then train; async: actors in processes of their own.")
+    ] = "sync",
+    order: Annotated[
+        str, typer.Option(help="How far data may lag behind: strict, bounded:K versions, or free.")
+    ] = "strict",
+    actors: Annotated[int, typer.Option(min=1, help="Actors that share the lanes evenly.")] = 1,
+    store: Annotated[
+        str | None, typer.Option(help="segments (whole) or transitions (cut); chosen by algorithm.")
+    ] = None,
+    pools: Annotated[int, typer.Option(min=1, help="Make a replay of so many; train as one fills.")] = 1,
+    discount_per: Annotated[str, typer.Option(help="What gamma counts: step or frame.")] = "step",
+    patience: Annotated[
+        float, typer.Option(help="Seconds after which an async actor that does not move counts as stuck.")
+    ] = 60.0,
+    on_trouble: Annotated[
+        str, typer.Option(help="If an environment raises, gives NaN or hangs: stop, or restart (async).")
+    ] = "stop",
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,6 +115,14 @@ def train(
         minutes=minutes,
         seed=seed,
         lanes=lanes,
+        sampler=sampler,
+        order=order,
+        actors=actors,
+        store=store,
+        pools=pools,
+        discount_per=discount_per,
+        patience=patience,
+        on_trouble=on_trouble,
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
         device=device,

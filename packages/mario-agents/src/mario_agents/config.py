@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,29 @@ class TrainConfig(BaseModel):
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")
     seed: int = Field(ge=0, lt=2**31, description="seeds numpy, torch and the lanes (lane i gets seed + i)")
     lanes: int = Field(gt=0, description="environments that are stepped together")
+    sampler: Literal["sync", "async"] = Field(
+        default="sync", description="who plays: this process, or actor processes of their own"
+    )
+    order: str = Field(
+        default="strict", description="how far data may lag behind the weights: strict, bounded:K or free"
+    )
+    actors: int = Field(default=1, gt=0, description="actors, among which the lanes are divided evenly")
+    store: Literal["segments", "transitions"] = Field(
+        default="transitions", description="how transitions are kept: whole segments, or cut"
+    )
+    pools: int = Field(
+        default=1, gt=0, description="small stores that make up a replay; learning begins as one fills"
+    )
+    discount_per: Literal["step", "frame"] = Field(
+        default="step", description="what gamma, and lambda with it, is counted by"
+    )
+    patience: float = Field(
+        default=60.0, gt=0, description="seconds after which an actor that does not move counts as stuck"
+    )
+    on_trouble: Literal["stop", "restart"] = Field(
+        default="stop",
+        description="when an environment raises, gives NaN or hangs: save and stop, or start that actor anew",
+    )
     hyperparams: dict[str, Any] = Field(
         default_factory=dict,
         description="the algorithm's constructor arguments as written, schedules as text",

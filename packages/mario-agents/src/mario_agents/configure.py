@@ -15,6 +15,7 @@ from mario_agents.algorithms.registry import check_action_space, find_algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
+from mario_agents.sampling.fitting import check_sampling, default_store
 from mario_agents.sampling.vec_env import LaneVecEnv, make_lanes
 
 
@@ -52,7 +53,7 @@ def configure_run(
     chosen = hp.choose(algorithm, env_id, observation_space, overrides)
     file_lanes, policy = (chosen.pop(key) for key in hp.OUR_KEYS)
     try:
-        return TrainConfig(
+        config = TrainConfig(
             algorithm=algorithm.name,
             env_id=env_id,
             env_kwargs=dict(env_kwargs or {}),
@@ -62,11 +63,13 @@ def configure_run(
             lanes=lanes or file_lanes,
             hyperparams=chosen,
             policy=policy,
-            **settings,
+            **{**settings, "store": settings.get("store") or default_store(algorithm)},
         )
     except ValidationError as error:
         first = error.errors()[0]
         raise AgentsError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
+    check_sampling(algorithm, config)
+    return config
 
 
 def probe_spaces(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[spaces.Space[Any], spaces.Space[Any]]:

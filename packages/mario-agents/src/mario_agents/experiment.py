@@ -32,6 +32,10 @@ from mario_agents.manifest import Manifest, new_call, now, provenance_of, read_m
 from mario_agents.progress import ShowProgress
 from mario_agents.recording import RecordEpisodes
 from mario_agents.refilling import RefillReplay
+from mario_agents.sampling.learner import Learner
+from mario_agents.sampling.samplers import make_sampler
+from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
+from mario_agents.sampling.trouble import EnvironmentTroubleError
 from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import TimeBudget
 from mario_agents.stopping import StopTraining, UpdateCutShort
@@ -149,49 +153,58 @@ class _Training:
         spec = find_env(config.env_id)
         limit = None if config.minutes is None else config.minutes * 60
         self.time_budget = TimeBudget(limit, spent=info.seconds if info else 0.0)
-        with OpenLanes(spec, config.lanes, config.env_kwargs, config.env_id) as lanes:
-            set_threads(config)
-            self.calls.append(new_call(info.steps if info else 0))
-            self.provenance = provenance_of(lanes.batch)
-            self.recorder = RecordEpisodes(
-                lanes,
-                self.run / "training" / f"{len(self.calls) - 1}.monitor.csv",
-                env_id=config.env_id,
-                episode_info=lanes.batch.metadata.get("episode_info", ()),
-                frames=info.frames if info else 0,
-                episodes=info.episodes if info else 0,
-            )
-            self.model = self._make_model()
+        with OpenLanes(spec, 1, config.env_kwargs, config.env_id) as lane:
+            self.provenance = provenance_of(lane.batch)
+            episode_info = lane.batch.metadata.get("episode_info", ())
+            self.lanes = SpacesOnlyVecEnv(lane.observation_space, lane.action_space, config.lanes)
+        set_threads(config)
+        self.calls.append(new_call(info.steps if info else 0))
+        self.recorder = RecordEpisodes(
+            config.lanes,
+            self.run / "training" / f"{len(self.calls) - 1}.monitor.csv",
+            env_id=config.env_id,
+            episode_info=episode_info,
+            frames=info.frames if info else 0,
+            episodes=info.episodes if info else 0,
+        )
+        self.stop = StopTraining(self.time_budget)
+        self.model = self._make_model()
+        sampler = make_sampler(config, self.seed, _device(config), self.lanes.observation_space)
+        try:
+            self.learner = Learner(self.model, sampler, config, self.recorder, self.stop.wanted)
             # Not before the agent exists: a refused setting leaves no folder behind.
             for folder in ("training", "checkpoints", "tensorboard"):
                 (self.run / folder).mkdir(parents=True, exist_ok=True)
             self.model.set_logger(configure(str(self.run / "tensorboard"), ["tensorboard"]))
-            try:
-                return self._learn(steps)
-            finally:
+            self.recorder.open()
+            return self._learn(steps)
+        finally:
+            sampler.close()
+            self.recorder.close()
+            if hasattr(self.model, "_logger"):
                 self.model.logger.close()
-                self.recorder.close()
 
     def _make_model(self) -> BaseAlgorithm:
         config = self.config
         device = _device(config)
         if self.checkpoint is None:
             algorithm = find_algorithm(config.algorithm)
+            self.seed = config.seed
             return hp.build(
-                algorithm, config.hyperparams, config.policy, self.recorder, self.time_budget,
+                algorithm, config.hyperparams, config.policy, self.lanes, self.time_budget,
                 device=device, seed=config.seed,
             )  # fmt: skip
         # The same seed again would replay the episodes and the noise of the first call.
-        seed = int(np.random.SeedSequence((config.seed, len(self.calls))).generate_state(1)[0] >> 1)
+        self.seed = int(np.random.SeedSequence((config.seed, len(self.calls))).generate_state(1)[0] >> 1)
         model, _ = load_model(
-            self.checkpoint, self.recorder, device=device, seed=seed, time_budget=self.time_budget
+            self.checkpoint, self.lanes, device=device, seed=self.seed, time_budget=self.time_budget
         )
         return model
 
     def _learn(self, steps: int) -> Outcome:
         frames_before = self.recorder.frames
         progress = ShowProgress(self.recorder, self.config.steps, self.time_budget)
-        stop = StopTraining(self.time_budget)
+        stop = self.stop
         callbacks: list[BaseCallback] = [
             stop,
             progress,
@@ -208,6 +221,10 @@ class _Training:
                     self.model.learn(steps, callback, reset_num_timesteps=self.info is None)
                 except UpdateCutShort:
                     callback.on_training_end()
+                except EnvironmentTroubleError as error:
+                    raise EnvironmentTroubleError(
+                        f"{error}; saved {self.save()}; to go on: {resume_command(self.run)}"
+                    ) from error
                 seconds = self.time_budget.elapsed
                 checkpoint = self.save()
         except BaseException:
@@ -249,7 +266,8 @@ class _Training:
         return path
 
     def _write_manifest(self, ended: str | None, stopped_by: str | None) -> None:
-        self.calls[-1] = self.calls[-1].model_copy(update={"ended": ended, "stopped_by": stopped_by})
+        update = {"ended": ended, "stopped_by": stopped_by, "sampling": self.learner.record()}
+        self.calls[-1] = self.calls[-1].model_copy(update=update)
         config, call = self.config, self.calls[-1]
         Manifest(
             command=self.calls[0].command,

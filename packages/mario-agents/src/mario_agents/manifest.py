@@ -21,6 +21,18 @@ from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 
 
+class SamplingRecord(BaseModel):
+    """How a call's data came to the learner."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lags: dict[int, int] = Field(description="versions that data lagged behind the learner → transitions")
+    dropped: int = Field(description="transitions that lagged more than the order allows")
+    replaced: int = Field(description="actors that died or got stuck and were started anew")
+    learner_idle: float = Field(description="share of the time that the learner waited, 0 to 1")
+    actor_idle: dict[int, float] = Field(description="actor → share of its time that it waited, latest block")
+
+
 class Call(BaseModel):
     """One call of ``train`` or ``resume``."""
 
@@ -34,6 +46,7 @@ class Call(BaseModel):
     versions: dict[str, str] = Field(
         description="python, the operating system and every installed distribution"
     )
+    sampling: SamplingRecord | None = Field(default=None, description="how stale the data was; who waited")
     git_commit: str | None = Field(default=None, description="of the folder it was called in, '+' if changed")
 
 

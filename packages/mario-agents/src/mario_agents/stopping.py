@@ -74,6 +74,10 @@ class StopTraining(BaseCallback):
         if not self._on_step():
             raise UpdateCutShort
 
+    def wanted(self) -> bool:
+        """Tell whether to stop, and note the reason."""
+        return not self._on_step()
+
     def _on_step(self) -> bool:
         if self._signal is not None:
             self.reason = self._signal.name

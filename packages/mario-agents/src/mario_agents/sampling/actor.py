@@ -1,0 +1,167 @@
+"""An actor: some lanes, and a copy of the algorithm that plays in them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sb3_contrib import QRDQN
+from stable_baselines3 import DQN
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.noise import VectorizedActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import TrainFreq
+
+from mario_agents import hyperparams as hp
+from mario_agents.algorithms.registry import find_algorithm
+from mario_agents.config import TrainConfig
+from mario_agents.env_ids import find_env
+from mario_agents.sampling.block import Block
+from mario_agents.sampling.catching import CatchSteps
+from mario_agents.sampling.own_random import OwnRandom
+from mario_agents.sampling.trouble import check_finite, raised
+from mario_agents.sampling.vec_env import make_lanes
+from mario_agents.schedules import TimeBudget
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where the learner stands: warm-up and exploration depend on it.
+
+    Attributes:
+        steps: environment steps so far, summed over lanes.
+        total_steps: the budget.
+    """
+
+    steps: int = 0
+    total_steps: int = 1
+
+
+class Actor:
+    """Plays in its share of a run's lanes, with the algorithm's own ``collect_rollouts`` and random streams.
+
+    Args:
+        config: the run's settings; its lanes are divided evenly among its actors.
+        number: which actor, from 0.
+        seed: of its random streams and of its first lane; the next lane gets one more.
+        device: where its network lies.
+
+    Attributes:
+        version: of the weights that it acts with.
+        first_step: steps that each of its lanes has played.
+    """
+
+    def __init__(self, config: TrainConfig, number: int, seed: int, device: str = "cpu") -> None:
+        self.number = number
+        self._lanes = config.lanes // config.actors
+        self._first_lane = number * self._lanes
+        self._random = OwnRandom()
+        self.seed, self.version, self.first_step = seed, 0, 0
+        with self._random:
+            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs)
+            names = tuple(envs.batch.metadata.get("episode_info", ()))
+            settings = dict(config.hyperparams)
+            if "buffer_size" in settings:
+                settings["buffer_size"] = 1  # what it plays is stored by the learner
+            self.model: BaseAlgorithm = hp.build(
+                find_algorithm(config.algorithm), settings, config.policy, envs, TimeBudget(),
+                device=device, seed=seed,
+            )  # fmt: skip
+            assert self.model.env is not None
+            self._envs = self.model.env  # the lanes, channels of pictures first
+            # Environments of a class may share one space, and with it the random stream of its samples.
+            self.model.action_space = deepcopy(self.model.action_space)
+            self.model.action_space.seed(seed)
+            # What learn() sets up before it collects; an actor has nothing to log.
+            self.model.set_logger(Logger(None, []))
+            self.model.ep_info_buffer, self.model.ep_success_buffer = deque(maxlen=1), deque(maxlen=1)
+            self._catch = CatchSteps(names)
+            self._catch.init_callback(self.model)
+            self.model._last_obs = self._envs.reset()  # type: ignore[assignment]
+            self.model._last_episode_starts = np.ones(self._lanes, bool)
+            self._last_values: NDArray[np.float32] = np.zeros(0, np.float32)
+            self._noise = getattr(self.model, "action_noise", None)
+            if self._noise is not None and self._lanes > 1:
+                self._noise = VectorizedActionNoise(self._noise, self._lanes)
+
+    def load(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
+        """Act with these weights from now on.
+
+        Args:
+            version: updates that they have had.
+            weights: the policy's state dict.
+        """
+        self.model.policy.load_state_dict(weights)
+        self.version = version
+
+    def collect(self, length: TrainFreq, clock: Clock, keep_going: Callable[[], bool]) -> Block | None:
+        """Play.
+
+        Args:
+            length: steps of each lane, or episodes if there is one lane.
+            clock: where the learner stands.
+            keep_going: asked in every step; False ends the rollout.
+
+        Returns:
+            What was played; None if it was ended.
+
+        Raises:
+            EnvironmentTroubleError: an environment raised, or gave numbers that are none.
+        """
+        model = self.model
+        model.num_timesteps, model._total_timesteps = clock.steps, clock.total_steps
+        model._update_current_progress_remaining(clock.steps, clock.total_steps)
+        self._catch.begin(keep_going)
+        try:
+            with self._random:
+                whole = self._play(length)
+        except Exception as error:  # environments raise what they like
+            trouble = raised(error, self._first_lane, self._lanes, self.seed, self.steps)
+            if trouble is None:
+                raise
+            raise trouble from error
+        if not whole:
+            return None
+        block = self._catch.block(
+            self.number, self._first_lane, self.first_step, self.version, self._last_values
+        )
+        check_finite(block, self.seed)
+        self.first_step += block.steps
+        self._catch.begin(keep_going)
+        return block
+
+    def _play(self, length: TrainFreq) -> bool:
+        model = self.model
+        if isinstance(model, OnPolicyAlgorithm):
+            # The learner computes returns; the value of what follows is all that is needed here.
+            buffer: Any = model.rollout_buffer
+            buffer.compute_returns_and_advantage = self._keep_last_values
+            return model.collect_rollouts(self._envs, self._catch, buffer, length.frequency)
+        assert isinstance(model, OffPolicyAlgorithm)
+        assert model.replay_buffer is not None
+        if isinstance(model, DQN | QRDQN):  # they set it after each step only
+            model.exploration_rate = model.exploration_schedule(model._current_progress_remaining)
+        played = model.collect_rollouts(
+            self._envs, self._catch, length, model.replay_buffer, self._noise, model.learning_starts
+        )
+        return played.continue_training
+
+    @property
+    def steps(self) -> int:
+        """Steps that each lane has played, those of a block that is not yet whole included."""
+        return self.first_step + self._catch.steps
+
+    def _keep_last_values(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
+        self._last_values = last_values.detach().cpu().numpy().reshape(-1).astype(np.float32)
+
+    def close(self) -> None:
+        """Close the lanes."""
+        self._envs.close()

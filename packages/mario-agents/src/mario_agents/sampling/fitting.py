@@ -1,0 +1,64 @@
+"""Which sampler, order and store an algorithm can use, each refusal in one line."""
+
+from __future__ import annotations
+
+from mario_agents.algorithms.registry import Algorithm
+from mario_agents.config import TrainConfig
+from mario_agents.errors import AgentsError
+from mario_agents.sampling.protocol import Order
+
+
+def is_recurrent(algorithm: Algorithm) -> bool:
+    """Tell whether an algorithm's networks have states, so that it learns from whole sequences."""
+    return algorithm.name == "recurrentppo"
+
+
+def is_off_policy(algorithm: Algorithm) -> bool:
+    """Tell whether an algorithm learns from a replay."""
+    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm  # torch takes seconds
+
+    return issubclass(algorithm.load_class(), OffPolicyAlgorithm)
+
+
+def default_store(algorithm: Algorithm) -> str:
+    """Return the store of an algorithm whose user named none: the one that is sampled fastest."""
+    return "segments" if is_recurrent(algorithm) else "transitions"
+
+
+def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
+    """Refuse settings that do not fit together.
+
+    Raises:
+        AgentsError: what does not fit, and what would.
+    """
+    off_policy = is_off_policy(algorithm)
+    try:
+        order = Order.parse(config.order)
+    except ValueError as error:
+        raise AgentsError(str(error)) from None
+    if config.lanes % config.actors:
+        raise AgentsError(
+            f"{config.lanes} lanes cannot be divided evenly among {config.actors} actors: change --lanes or "
+            "--actors"
+        )
+    if config.sampler == "sync" and order.kind != "strict":
+        raise AgentsError(f"--sampler sync is always strict; for --order {config.order} use --sampler async")
+    if config.sampler == "sync" and config.on_trouble == "restart":
+        raise AgentsError("--on-trouble restart needs --sampler async, which can start an actor anew")
+    if is_recurrent(algorithm):
+        if config.store == "transitions":
+            raise AgentsError(f"{algorithm.name} learns from whole sequences: use --store segments")
+        if order.kind != "strict":
+            raise AgentsError(
+                f"{algorithm.name} keeps the states of the networks that played: use --order strict"
+            )
+    if config.pools > 1 and not off_policy:
+        raise AgentsError(f"{algorithm.name} keeps no replay that could be made of pools: leave --pools out")
+    if config.pools > 1 and config.hyperparams.get("buffer_size", 1_000_000) < config.pools:
+        raise AgentsError(f"{config.pools} pools need a buffer_size of at least as many transitions")
+    frequency = config.hyperparams.get("train_freq")
+    if isinstance(frequency, list | tuple) and frequency[-1] == "episode":
+        if config.lanes > 1:
+            raise AgentsError(f"train_freq in episodes needs --lanes 1, not {config.lanes}")
+        if order.kind != "strict":
+            raise AgentsError("train_freq in episodes needs --order strict")

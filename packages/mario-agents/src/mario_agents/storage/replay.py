@@ -1,0 +1,117 @@
+"""A store in the place of Stable-Baselines3's replay buffer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import BaseBuffer
+from stable_baselines3.common.type_aliases import DictReplayBufferSamples, ReplayBufferSamples
+
+from mario_agents.storage.pictures import is_stack
+from mario_agents.storage.pools import Pools
+from mario_agents.storage.returns import Discount
+from mario_agents.storage.segment import Leaves, from_leaves
+from mario_agents.storage.segments import SegmentStore
+from mario_agents.storage.store import Store
+from mario_agents.storage.transitions import TransitionStore
+
+STORES: dict[str, type[SegmentStore] | type[TransitionStore]] = {
+    "segments": SegmentStore,
+    "transitions": TransitionStore,
+}
+
+
+def stacks_of(space: spaces.Space[Any]) -> frozenset[str]:
+    """Return the keys of observations that are stacks of pictures."""
+    parts = space.spaces.items() if isinstance(space, spaces.Dict) else [("", space)]
+    return frozenset(key for key, part in parts if is_stack(part))
+
+
+def make_store(kind: str, capacity: int, space: spaces.Space[Any], pools: int = 1) -> Store:
+    """Make the store of that name.
+
+    Args:
+        kind: ``segments`` or ``transitions``.
+        capacity: transitions.
+        space: observation space of one lane.
+        pools: small stores that make it up; 1 is one store.
+    """
+    make, stacks = STORES[kind], stacks_of(space)
+    if pools > 1:
+        return Pools(pools, max(capacity // pools, 1), lambda size: make(size, stacks))
+    return make(capacity, stacks)
+
+
+class StoreReplay(BaseBuffer):
+    """What the off-policy algorithms' ``train`` samples from.
+
+    A truncated episode is bootstrapped, a terminated one is not. With one step and a discount per step,
+    batches are what Stable-Baselines3's own replay gives; otherwise they bring their discounts along, which
+    every off-policy algorithm here heeds.
+
+    Args:
+        store: where transitions lie.
+        observation_space: of one lane.
+        action_space: of one lane.
+        device: where batches go.
+        discount: γ, per step or per frame.
+        steps: n of n-step returns.
+        seed: of the drawing of batches.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        device: torch.device | str,
+        discount: Discount,
+        steps: int,
+        seed: int,
+    ) -> None:
+        super().__init__(1, observation_space, action_space, device)
+        self.store, self.rng = store, np.random.default_rng(seed)
+        self._discount, self._steps = discount, steps
+
+    def sample(self, batch_size: int, env: object = None) -> ReplayBufferSamples | DictReplayBufferSamples:
+        """Draw a batch.
+
+        Args:
+            batch_size: transitions.
+            env: not used; Stable-Baselines3 passes its normalising wrapper here, and there is none.
+
+        Raises:
+            ValueError: the store is empty.
+        """
+        batch = self.store.sample(batch_size, self._discount, self.rng, steps=self._steps)
+        usual = self._steps == 1 and not self._discount.per_frame
+        columns = {
+            "actions": self._column(batch.actions),
+            "dones": self._column(batch.terminated.astype(np.float32)),
+            "rewards": self._column(batch.rewards),
+            "discounts": None if usual else self._column(batch.discounts),
+        }
+        kind: Any = (
+            DictReplayBufferSamples
+            if isinstance(self.observation_space, spaces.Dict)
+            else ReplayBufferSamples
+        )
+        samples: ReplayBufferSamples | DictReplayBufferSamples = kind(
+            observations=self._tensors(batch.observations),
+            next_observations=self._tensors(batch.next_observations),
+            **columns,
+        )
+        return samples
+
+    def _column(self, values: NDArray[Any]) -> torch.Tensor:
+        return self.to_torch(values.reshape(len(values), -1))
+
+    def _tensors(self, leaves: Leaves) -> Any:
+        return from_leaves({key: self.to_torch(part) for key, part in leaves.items()})
+
+    def _get_samples(self, batch_inds: NDArray[Any], env: object = None) -> Any:
+        raise NotImplementedError("batches are drawn by the store")
