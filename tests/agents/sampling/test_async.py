@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,17 @@ import torch
 from mario_agents import experiment
 from mario_agents.checkpoints import read_checkpoint
 from mario_agents.recording import RecordEpisodes
+from mario_agents.sampling.actor import Actor, Clock
+from mario_agents.sampling.asynchronous import SLOTS, AsyncSampler
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.protocol import SamplerCounts
+from mario_agents.sampling.shared import PREFIX
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.sync import SyncSampler
 from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from .test_sync import TIMED, assert_equal, config_of
@@ -27,9 +33,8 @@ from .test_sync import TIMED, assert_equal, config_of
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_in_shared_memory() -> Iterator[None]:
-    before = set(Path("/dev/shm").iterdir())
     yield
-    assert set(Path("/dev/shm").iterdir()) <= before
+    assert not list(Path("/dev/shm").glob(f"{PREFIX}{os.getpid()}_*"))
 
 
 def call_of(run: Path) -> dict[str, Any]:
@@ -77,6 +82,28 @@ def test_no_data_lags_more_than_the_order_allows(
     log.Reload()
     assert "sampling/lag" in log.Tags()["histograms"]
     assert {"sampling/actor_idle", "sampling/learner_idle", "sampling/lag_max"} <= set(log.Tags()["scalars"])
+
+
+def test_actors_wait_for_a_learner_that_takes_nothing(tmp_path: Path) -> None:
+    """Back-pressure: an actor is never more than its slots ahead, however long the learner takes."""
+    config = config_of("ppo", sampler="async", order="free", actors=2)
+    actor = Actor(config, 0, 3)
+    sampler = AsyncSampler(config, 3, actor.model.observation_space)
+    try:
+        sampler.publish(0, actor.model.policy.state_dict())
+        blocks = sampler.collect(TrainFreq(24, TrainFrequencyUnit.STEP), Clock(0, 1000), lambda: True, 2)
+        assert blocks is not None
+        played, since = [-1, -1], time.monotonic()
+        while time.monotonic() < since + 1.5:  # nothing has moved for so long
+            now = [handle.steps for handle in sampler._handles]
+            if now != played:
+                played, since = now, time.monotonic()
+            time.sleep(0.05)
+        taken = [sum(block.actor == number for block in [*blocks, *sampler._pieces]) for number in range(2)]
+        assert played == [24 * (count + SLOTS) for count in taken]
+    finally:
+        sampler.close()
+        actor.close()
 
 
 class Lagging:

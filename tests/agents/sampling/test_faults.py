@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from mario_agents.checkpoints import list_checkpoints, read_checkpoint
+from mario_agents.sampling.shared import PREFIX
 
 from ..conftest import COMMAND, ENVIRONMENT
 
@@ -24,7 +25,6 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start the command line; whatever still runs at the end is killed, and shared memory must be free."""
-    before = set(Path("/dev/shm").iterdir())
     running: list[subprocess.Popen[str]] = []
 
     def begin(*arguments: Any) -> subprocess.Popen[str]:
@@ -40,7 +40,8 @@ def start() -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.communicate()
-    eventually(lambda: set(Path("/dev/shm").iterdir()) <= before, "shared memory is left")
+    left = [path for process in running for path in Path("/dev/shm").glob(f"{PREFIX}{process.pid}_*")]
+    eventually(lambda: not any(path.exists() for path in left), "shared memory is left")
 
 
 def eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 90.0) -> None:

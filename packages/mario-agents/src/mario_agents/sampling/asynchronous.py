@@ -137,7 +137,7 @@ class AsyncSampler:
             return self._collect_strictly(length, clock, keep_going)
         play = Play(self._longer(length), clock, None)
         for handle in self._handles:
-            if handle.asked is None:
+            if handle.asked is None or handle.asked.length != play.length:
                 handle.ask(play)
         blocks: list[Block] = []
         while len(blocks) < count:

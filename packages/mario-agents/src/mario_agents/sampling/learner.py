@@ -13,7 +13,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -92,7 +92,10 @@ class Learner:
         self._recent: deque[tuple[int, int]] = deque(maxlen=64)
         if isinstance(model, OnPolicyAlgorithm):
             self._discount = Discount(model.gamma, model.gae_lambda, config.discount_per == "frame")
-            if config.store == "segments" and type(model.rollout_buffer).__module__.startswith("stable_"):
+            if config.store == "segments" and type(model.rollout_buffer) in (
+                RolloutBuffer,
+                DictRolloutBuffer,
+            ):
                 model.rollout_buffer = SegmentRollout(
                     model.n_steps, model.observation_space, model.action_space, model.device,
                     gae_lambda=model.gae_lambda, gamma=model.gamma, n_envs=config.lanes,
@@ -161,6 +164,8 @@ class Learner:
     def _play(self, blocks: list[Block], step: int, callback: BaseCallback) -> NDArray[np.bool_] | None:
         """Tell everyone who counts steps of one that was played; None if training shall end."""
         infos: list[dict[str, Any]] = []
+        # After a change of length, blocks of the length before are still on their way.
+        blocks = [block for block in blocks if step < block.steps]
         for block in blocks:
             infos += self._record(block, step)
         dones = np.concatenate([block.done[step] for block in blocks])
@@ -328,7 +333,7 @@ class Learner:
                     store.add(segment)
             if self._order.most_lag is not None:
                 store.forget_before(self.version - self._order.most_lag)
-            for step in range(blocks[0].steps):
+            for step in range(max(block.steps for block in blocks)):
                 dones = self._play(blocks, step, callback)
                 if dones is None:
                     return RolloutReturn(steps, episodes, continue_training=False)

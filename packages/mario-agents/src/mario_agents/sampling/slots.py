@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mario_agents.sampling.block import Block
+from mario_agents.sampling.shared import open_shared
 from mario_agents.storage.segment import Leaves
 
 #: Where an array lies in a slot: offset, shape, dtype; or the array itself where the slot has no more room.
@@ -35,9 +35,7 @@ class Slots:
     def __init__(self, count: int, size: int, name: str | None = None) -> None:
         self.count, self._size = count, -(-size // 64) * 64 + 64
         whole = 64 + count * self._size
-        self._memory = (
-            SharedMemory(create=True, size=whole) if name is None else SharedMemory(name=name, create=False)
-        )
+        self._memory = open_shared(whole, name)
         #: int64 ``[2]``: grows while the actor moves, for the learner to see; and the steps it has played.
         self.beats: NDArray[np.int64] = np.ndarray((2,), np.int64, self._memory.buf)
         if name is None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Mapping
-from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from mario_agents.sampling.shared import open_shared
 
 
 class SharedWeights:
@@ -47,9 +48,7 @@ class SharedWeights:
             size += -(-array.nbytes // 8) * 8
         self._size = size
         whole = 8 * self._WORDS + self._BUFFERS * (8 * self._WORDS + size)
-        self._memory = (
-            SharedMemory(create=True, size=whole) if name is None else SharedMemory(name=name, create=False)
-        )
+        self._memory = open_shared(whole, name)
         self._common = self._words(0)
         starts = [8 * self._WORDS + index * (8 * self._WORDS + size) for index in range(self._BUFFERS)]
         self._headers = [self._words(start) for start in starts]
