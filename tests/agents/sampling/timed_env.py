@@ -47,9 +47,7 @@ class Timed(gymnasium.Env[Any, Any]):
         self.place = np.clip(self.place + self.np_random.normal(size=3) * 0.3 + (action - 1) * 0.1, -10, 10)
         self.place = self.place.astype(np.float32)
         reward = (
-            float("no-number")
-            if self.total == self.at and self.trouble == "no-number"
-            else float(self.place[0])
+            float("nan") if self.total == self.at and self.trouble == "no-number" else float(self.place[0])
         )
         return self.place.copy(), reward, bool(self.place[1] > 2), False, {"frames": frames}
 
