@@ -117,6 +117,16 @@ MADE = {
 columns = st.dictionaries(st.sampled_from("abcd"), st.sampled_from([*MADE]))
 
 
+def assert_reads_back(writer, expected):
+    found = []
+    for file in sorted(writer.folder.glob("part-*.parquet")) if writer.folder.exists() else []:
+        found += pq.read_table(file).to_pylist()
+    assert len(found) == len(expected)
+    for ours, theirs in zip(expected, found, strict=True):
+        for name in {*ours, *theirs}:
+            assert theirs.get(name) == ours.get(name)
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     kinds=columns,
@@ -141,13 +151,7 @@ def test_every_value_that_was_written_is_read_back_and_every_gap_is_null(tmp_pat
             writer.flush()
     writer.flush()
 
-    found = []
-    for file in sorted(writer.folder.glob("part-*.parquet")) if writer.folder.exists() else []:
-        found += pq.read_table(file).to_pylist()
-    assert len(found) == len(expected)
-    for ours, theirs in zip(expected, found, strict=True):
-        for name in {*ours, *theirs}:
-            assert theirs.get(name) == ours.get(name)
+    assert_reads_back(writer, expected)
 
 
 def masks_of(block):
@@ -205,13 +209,7 @@ def test_staged_steps_come_back_in_order_whatever_changes_between_them(tmp_path_
     staged.drain()
     writer.flush()
 
-    found = []
-    for file in sorted(writer.folder.glob("part-*.parquet")) if writer.folder.exists() else []:
-        found += pq.read_table(file).to_pylist()
-    assert len(found) == len(expected)
-    for ours, theirs in zip(expected, found, strict=True):
-        for name in {*ours, *theirs}:
-            assert theirs.get(name) == ours.get(name)
+    assert_reads_back(writer, expected)
 
 
 def part(folder, table="episodes"):

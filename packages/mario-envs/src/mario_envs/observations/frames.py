@@ -59,7 +59,7 @@ class Frames(Observation):
     def keep(
         self, frames: NDArray[np.int32], lanes: NDArray[np.intp], random: LaneRandom
     ) -> NDArray[np.int32]:
-        """Choose frame 0, the last, and ``count - 2`` different ones between; all and some twice of few."""
+        """Choose as the class says; of a step with no more frames than pictures, all of them."""
         chosen = self._all_of_few[np.minimum(frames, self.count)]
         long = np.flatnonzero(frames > self.count)
         chosen[long, -1] = frames[long] - 1
