@@ -1,9 +1,11 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -14,6 +16,7 @@
 #include "batch.hpp"
 #include "cartridge.hpp"
 #include "cpu.hpp"
+#include "ram_tables.hpp"
 #include "state.hpp"
 
 // The Python face of the batch, one to one; mario_envs.emulators.native checks arguments and gives defaults.
@@ -178,6 +181,43 @@ class Batch {
     nes::Batch batch_;
 };
 
+using Ram = Array<const uint8_t, nb::shape<-1, nes::kRamSize>>;
+using Bytes = std::vector<std::pair<int32_t, int64_t>>;
+
+std::vector<nes::RamValues::Value> values_of(const std::vector<std::pair<bool, Bytes>>& table) {
+    std::vector<nes::RamValues::Value> values;
+    for (const auto& [is_signed, bytes] : table) {
+        values.push_back({is_signed, {}});
+        for (const auto& [address, weight] : bytes) values.back().bytes.push_back({address, weight});
+    }
+    return values;
+}
+
+void read_values(const nes::RamValues& values, Ram ram, Array<int64_t, nb::ndim<2>> out) {
+    demand(out.shape(0) == values.size() && out.shape(1) == ram.shape(0), "out must be [values, lanes]");
+    values.read(ram.data(), ram.shape(0), out.data());
+}
+
+std::vector<nes::RamCells::Thing> things_of(const std::vector<std::array<int32_t, 10>>& table) {
+    std::vector<nes::RamCells::Thing> things;
+    for (const auto& t : table)
+        things.push_back({t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9]});
+    return things;
+}
+
+void draw_cells(const nes::RamCells& cells, Ram ram, Array<const int64_t, nb::ndim<1>> left,
+                Array<int8_t, nb::ndim<4>> out) {
+    const nes::RamCells::Layout& layout = cells.layout();
+    const size_t lanes = ram.shape(0);
+    demand(left.shape(0) == lanes, "left needs one entry per lane");
+    for (size_t i = 0; i < lanes; ++i) demand(left.data()[i] >= 0, "columns are numbered from 0");
+    demand(out.shape(0) == lanes && out.shape(1) == static_cast<size_t>(layout.channels) &&
+               out.shape(2) == static_cast<size_t>(layout.rows) &&
+               out.shape(3) == static_cast<size_t>(layout.columns),
+           "out must be [lanes, channels, rows, columns]");
+    cells.draw(ram.data(), left.data(), lanes, out.data());
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -202,6 +242,29 @@ NB_MODULE(_native, module) {
         .def("indexes", &Batch::indexes, "lane"_a, "out"_a)
         .def("save", &Batch::save, "lane"_a)
         .def("restore", &Batch::restore, "lane"_a, "state"_a);
+
+    nb::class_<nes::RamValues>(module, "RamValues", "Numbers that lie in RAM byte by byte.")
+        .def(
+            "__init__",
+            [](nes::RamValues* values, const std::vector<std::pair<bool, Bytes>>& table) {
+                new (values) nes::RamValues(values_of(table));
+            },
+            "table"_a)
+        .def("read", &read_values, "ram"_a, "out"_a);
+
+    nb::class_<nes::RamCells>(module, "RamCells", "A grid of cells read from RAM by tables.")
+        .def(
+            "__init__",
+            [](nes::RamCells* cells, int32_t channels, int32_t rows, int32_t columns, int32_t cell,
+               std::vector<int32_t> tiles, std::vector<int32_t> channel_of_tile,
+               std::vector<int32_t> channel_of_kind, const std::vector<std::array<int32_t, 10>>& things) {
+                new (cells) nes::RamCells({channels, rows, columns, cell, std::move(tiles),
+                                           std::move(channel_of_tile), std::move(channel_of_kind),
+                                           things_of(things)});
+            },
+            "channels"_a, "rows"_a, "columns"_a, "cell"_a, "tiles"_a, "channel_of_tile"_a,
+            "channel_of_kind"_a, "things"_a)
+        .def("draw", &draw_cells, "ram"_a, "left"_a, "out"_a);
 
     nb::class_<nes::CpuHarness>(module, "CpuHarness", "A 6502 in 64 KiB of plain memory, for tests.")
         .def(nb::init<>())

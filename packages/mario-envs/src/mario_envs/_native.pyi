@@ -55,6 +55,42 @@ class Batch:
     def save(self, lane: int) -> bytes: ...
     def restore(self, lane: int, state: bytes) -> None: ...
 
+class RamValues:
+    """Numbers that lie in RAM byte by byte.
+
+    ``table`` has for each whether its bytes are signed, and its bytes as (address, what it counts for).
+    """
+
+    def __init__(self, table: list[tuple[bool, list[tuple[int, int]]]]) -> None: ...
+    def read(self, ram: NDArray[np.uint8], out: NDArray[np.int64]) -> None:
+        """Read all of each lane's, ``[lanes, 2048]`` → ``[values, lanes]``."""
+
+class RamCells:
+    """A grid of cells in several channels: a window of a scrolling map of tiles, and things.
+
+    ``tiles``, ``[rounds, rows, columns]`` in a row, has the addresses of a window's tiles for each first
+    column, modulo rounds. A thing is its state's address and the least state in which it is there; its
+    channel; its kind's address, by which its channel goes instead, or -1; the addresses of its x, low and
+    high (or -1), and pixels to add; likewise y. Channel -1 draws nothing.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        rows: int,
+        columns: int,
+        cell: int,
+        tiles: list[int],
+        channel_of_tile: list[int],
+        channel_of_kind: list[int],
+        things: list[tuple[int, int, int, int, int, int, int, int, int, int]],
+    ) -> None: ...
+    def draw(self, ram: NDArray[np.uint8], left: NDArray[np.int64], out: NDArray[np.int8]) -> None:
+        """Write 1 where something is in each lane's window, whose first column is ``left``.
+
+        ``out`` is ``[lanes, channels, rows, columns]``, zeros.
+        """
+
 class CpuHarness:
     """A 6502 in 64 KiB of plain memory, for tests."""
 

@@ -266,7 +266,7 @@ class Lanes:
         if after.dead.any():
             after = self._with_new_life(after)
 
-        # `before` may be a view of what is written here.
+        # `before` may be what is written over here.
         self._state.put(rows, after)
         self._still_frames[rows] = still_frames
         self._distance[rows] = np.maximum(self._distance[rows], after.x)

@@ -37,6 +37,10 @@ class Action(Protocol):
         """
 
 
+# Pairs of opposite directions.
+_ONE_WAY, _OTHER_WAY = slice(UP, RIGHT, 2), slice(DOWN, RIGHT + 1, 2)
+
+
 def to_array(actions: Any) -> NDArray[Any]:
     """Return what a policy gave as an array of numbers.
 
@@ -122,8 +126,6 @@ def plan_fault(plan: ButtonPlan, lanes: int) -> str | None:
         return "the plan has a negative number of frames"
     if plan.frames.min() < 1:
         return "plan.frames has a step of no frame"
-    if np.minimum(plan.holds[:, LEFT], plan.holds[:, RIGHT]).any() or (
-        np.minimum(plan.holds[:, UP], plan.holds[:, DOWN]).any()
-    ):
+    if np.minimum(plan.holds[:, _ONE_WAY], plan.holds[:, _OTHER_WAY]).any():
         return "the plan presses opposite directions, which a D-pad cannot"
     return None

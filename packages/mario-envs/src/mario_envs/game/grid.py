@@ -16,11 +16,18 @@ Hidden blocks are left out: a player does not see them either.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mario_envs.game import ram_map as at
-from mario_envs.game.ram_map import Fields
+from mario_envs.game.ram_map import Field, Fields
+
+try:
+    from mario_envs._native import RamCells
+except ImportError:  # not built: NumPy draws the same, only slower
+    RamCells = None  # type: ignore[assignment, misc]
 
 ROWS, COLUMNS, TILE = 13, 16, 16
 CHANNELS = ("level", "items", "enemies", "platforms", "fire bars", "projectiles", "mario")
@@ -52,67 +59,123 @@ _row = np.arange(ROWS)[:, None]
 _page = _column // COLUMNS % 2
 _TILES_FROM = at.LEVEL_TILES.address + (_page * ROWS + _row) * COLUMNS + _column % COLUMNS
 
-# Everything that fills one tile, or two: enemies, Mario's fireballs, hammers, Mario's lower and upper half.
-# Their state, x and y are three blocks of equal order, so that one read and one calculation serve them all.
-_FIELDS = Fields(
-    at.SCREEN_X, at.AREA_TYPE, at.HARD_MODE, at.ENEMY_TYPE,
-    at.ENEMY_ACTIVE, at.FIREBALL_STATE, at.MISC_STATE, at.PLAYER_STATE, at.POWER_UP,
-    at.ENEMY_X, at.FIREBALL_X, at.MISC_X, at.X, at.X,
-    at.ENEMY_Y, at.FIREBALL_Y, at.MISC_Y, at.Y, at.Y,
+_NONE = -1
+
+
+class _Thing(NamedTuple):
+    """Something that fills one tile, as addresses in RAM; in the order that ``RamCells`` takes."""
+
+    state: int
+    least: int  # it is there if its state is at least this
+    channel: int
+    kind: int  # of what has a channel by its kind, else _NONE
+    x_low: int
+    x_high: int  # or _NONE
+    dx: int  # px from its corner to a point in the tile that it fills
+    y_low: int
+    y_high: int  # or _NONE
+    dy: int  # likewise, and from the top of what its y counts from to the grid's first row
+
+
+def _things(
+    state: Field,
+    least: int,
+    channel: int,
+    x: Field,
+    y: Field,
+    middle: tuple[int, int],
+    kind: Field | None = None,
+) -> list[_Thing]:
+    """Return a thing for each slot of ``state``."""
+
+    def addresses(field: Field, slot: int) -> tuple[int, int]:
+        return field.address + slot, _NONE if field.page is None else field.page + slot
+
+    # With a page, y is 256 at the top of the screen.
+    dx, dy = middle[0], middle[1] - _TOP - (0 if y.page is None else 256)
+    return [
+        _Thing(
+            state.address + i, least, channel, _NONE if kind is None else kind.address + i,
+            *addresses(x, i), dx, *addresses(y, i), dy,
+        )
+        for i in range(state.size)
+    ]  # fmt: skip
+
+
+# An enemy's feet are 24 px below its y; Mario's y is the top of two tiles, the upper of which is empty while
+# he is small. Misc objects below 0x80 are coins that jump out of blocks.
+_THINGS = [
+    *_things(at.ENEMY_ACTIVE, 1, _NONE, at.ENEMY_X, at.ENEMY_Y, (8, 16), at.ENEMY_TYPE),
+    *_things(at.FIREBALL_STATE, 1, PROJECTILES, at.FIREBALL_X, at.FIREBALL_Y, (4, 4)),
+    *_things(at.MISC_STATE, 0x80, PROJECTILES, at.MISC_X, at.MISC_Y, (4, 4)),
+    *_things(at.PLAYER_STATE, 0, MARIO, at.X, at.Y, (8, 24)),
+    *_things(at.POWER_UP, 1, MARIO, at.X, at.Y, (8, 8)),
+]
+_NATIVE = None if RamCells is None else RamCells(
+    len(CHANNELS), ROWS, COLUMNS, TILE, _TILES_FROM.reshape(-1).tolist(),
+    _CHANNEL_OF_TILE.tolist(), _CHANNEL_OF_ENEMY.tolist(), _THINGS,
 )  # fmt: skip
-_SLOTS = (at.ENEMY_TYPE.size, at.FIREBALL_STATE.size, at.MISC_STATE.size, 1, 1)
-_ENEMY = slice(at.ENEMY_TYPE.size)
 
-
-def _per_thing(*values: int) -> NDArray[np.int64]:
-    """Return a column with one value for each thing, given one for each kind."""
-    return np.repeat(np.array(values, np.int64), _SLOTS)[:, None]
-
-
-# From a thing's corner to a point in the tile that it fills. An enemy's feet are 24 px below its y; Mario's y
-# is the top of two tiles, the upper of which is empty while he is small.
-_TO_MIDDLE_X = _per_thing(8, 4, 4, 8, 8)
-_TO_MIDDLE_Y = _per_thing(16, 4, 4, 24, 8)
-# Where the grid's first row is in y; fireballs and hammers have no page.
-_GRID_TOP = _TOP + _per_thing(256, 0, 0, 256, 256)
-# A thing is there if its state is at least this. Misc objects below 0x80 are coins that jump out of blocks.
-_THERE_FROM = _per_thing(0x01, 0x01, 0x80, 0x00, 0x01)
-_CHANNEL = _per_thing(ENEMIES, PROJECTILES, PROJECTILES, MARIO, MARIO)
+_SCREEN_X = Fields(at.SCREEN_X)
+_LARGE = Fields(at.AREA_TYPE, at.HARD_MODE, at.ENEMY_X, at.ENEMY_Y, at.FIRE_BAR_ANGLE)
+_ENEMY_KINDS = slice(at.ENEMY_TYPE.address, at.ENEMY_TYPE.address + at.ENEMY_TYPE.size)
+_ENEMY_STATES = slice(at.ENEMY_ACTIVE.address, at.ENEMY_ACTIVE.address + at.ENEMY_ACTIVE.size)
 
 
 def grid(ram: NDArray[np.uint8]) -> NDArray[np.int8]:
     """Return the grid of every lane: uint8 ``[lanes, 2048]`` → int8 ``[lanes, 7, 13, 16]`` of 0 and 1."""
     planes = np.zeros((len(ram), len(CHANNELS), ROWS, COLUMNS), np.int8)
-    rows = _FIELDS.read(ram)
-    screen_x, area_type, hard_mode = rows[:3]
-    left = screen_x // TILE
-    _draw_level(planes, ram, left)
-
-    kind = rows[3 : 3 + at.ENEMY_TYPE.size]
-    state, x, y = rows[3 + at.ENEMY_TYPE.size :].reshape(3, len(_CHANNEL), -1)
-    y -= _GRID_TOP
-    there = state >= _THERE_FROM
-    channel = np.repeat(_CHANNEL, len(ram), axis=1)
-    channel[_ENEMY] = _CHANNEL_OF_ENEMY.take(kind)
-    _put(planes, channel, left, x + _TO_MIDDLE_X, y + _TO_MIDDLE_Y, there & (channel >= 0))
-
-    large = there[_ENEMY] & (kind >= _FIRST_FIRE_BAR) & (kind <= _LAST_LIFT)
+    left = _SCREEN_X.read(ram)[0] // TILE
+    if _NATIVE is None:
+        _draw_tiles(planes, ram, left)
+        _draw_things(planes, ram, left)
+    else:
+        _NATIVE.draw(ram, left, planes)
+    kind = ram[:, _ENEMY_KINDS].T
+    large = (kind >= _FIRST_FIRE_BAR) & (kind <= _LAST_LIFT) & (ram[:, _ENEMY_STATES].T != 0)
     if large.any():
-        x, y = x[_ENEMY], y[_ENEMY]
-        short = (area_type == _CASTLE) | (hard_mode != 0)
-        _draw_lifts(planes, left, x, y, large & (kind >= _FIRST_LIFT), kind, short)
-        on_screen = (y >= -_TOP) & (y < 256 - _TOP)
-        bar = large & (kind <= _LONG_FIRE_BAR) & on_screen
-        _draw_fire_bars(planes, left, x, y, bar, kind, at.FIRE_BAR_ANGLE.read(ram).T)
+        _draw_large(planes, ram, left, large, kind)
     return planes
 
 
-def _draw_level(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+def _draw_tiles(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
     lane = np.arange(len(ram))[:, None, None]
-    tiles = ram.reshape(-1).take(_TILES_FROM[left % (2 * COLUMNS)] + lane * ram.shape[1])
-    channel = _CHANNEL_OF_TILE.take(tiles)
+    channel = _CHANNEL_OF_TILE[ram[lane, _TILES_FROM[left % len(_TILES_FROM)]]]
     planes[:, LEVEL] = channel == LEVEL
     planes[:, ITEMS] = channel == ITEMS
+
+
+def _draw_things(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
+    bytes_of = ram.T.astype(np.int64)
+    for thing in _THINGS:
+        channel = np.full(len(ram), thing.channel)
+        if thing.kind != _NONE:
+            channel = _CHANNEL_OF_ENEMY[bytes_of[thing.kind]]
+        x, y = (
+            bytes_of[low] + (0 if high == _NONE else 256 * bytes_of[high])
+            for low, high in ((thing.x_low, thing.x_high), (thing.y_low, thing.y_high))
+        )
+        there = (bytes_of[thing.state] >= thing.least) & (channel != _NONE)
+        _put(planes, channel, left, x + thing.dx, y + thing.dy, there)
+
+
+def _draw_large(
+    planes: NDArray[np.int8],
+    ram: NDArray[np.uint8],
+    left: NDArray[np.int64],
+    large: NDArray[np.bool_],
+    kind: NDArray[np.uint8],
+) -> None:
+    """Draw lifts and fire bars, where ``large``, ``[slots, lanes]``, says so."""
+    rows = _LARGE.read(ram)
+    area_type, hard_mode = rows[:2]
+    x, y, angle = rows[2:].reshape(3, at.ENEMY_TYPE.size, -1)
+    y = y - _TOP - 256
+    short = (area_type == _CASTLE) | (hard_mode != 0)
+    _draw_lifts(planes, left, x, y, large & (kind >= _FIRST_LIFT), kind, short)
+    on_screen = (y >= -_TOP) & (y < 256 - _TOP)
+    bar = large & (kind <= _LONG_FIRE_BAR) & on_screen
+    _draw_fire_bars(planes, left, x, y, bar, kind, angle)
 
 
 def _draw_lifts(
@@ -121,7 +184,7 @@ def _draw_lifts(
     x: NDArray[np.int64],
     y: NDArray[np.int64],
     lift: NDArray[np.bool_],
-    kind: NDArray[np.int64],
+    kind: NDArray[np.uint8],
     short: NDArray[np.bool_],
 ) -> None:
     width = np.where(kind >= _FIRST_SMALL_LIFT, TILE, np.where(short, 2 * TILE, 3 * TILE))
@@ -135,7 +198,7 @@ def _draw_fire_bars(
     x: NDArray[np.int64],
     y: NDArray[np.int64],
     bar: NDArray[np.bool_],
-    kind: NDArray[np.int64],
+    kind: NDArray[np.uint8],
     angle: NDArray[np.int64],
 ) -> None:
     turn = (angle % 32) * (2 * np.pi / 32)

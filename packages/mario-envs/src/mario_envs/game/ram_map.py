@@ -13,6 +13,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+try:
+    from mario_envs._native import RamValues
+except ImportError:  # not built: NumPy reads the same, only slower
+    RamValues = None  # type: ignore[assignment, misc]
+
 
 @dataclass(frozen=True)
 class Field:
@@ -62,7 +67,7 @@ class Field:
 
 
 class Fields:
-    """Several fields, decoded for all lanes at once: a few NumPy calls for all instead of a few for each.
+    """Several fields, decoded for all lanes at once.
 
     Example:
         >>> ram = np.zeros((1, 2048), np.uint8)
@@ -73,20 +78,19 @@ class Fields:
     """
 
     def __init__(self, *fields: Field) -> None:
-        rows = [row for field in fields for row in field._rows]
-        self._addresses = np.array([address for row in rows for address, _ in row], np.intp)
-        self._places = np.array([[value] for row in rows for _, value in row], np.int64)
-        self._starts = np.cumsum([0, *(len(row) for row in rows[:-1])])
-        # A signed byte is 128 less than the same byte with its sign bit turned over.
-        signed = [field.encoding == "signed" for field in fields for row in field._rows for _ in row]
-        self._signs = np.where(signed, 0x80, 0).astype(np.uint8)
-        self._offsets = -self._signs[self._starts, None].astype(np.int64)
+        self._table = [(field.encoding == "signed", row) for field in fields for row in field._rows]
+        self._native = None if RamValues is None else RamValues(self._table)
 
     def read(self, ram: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Decode ``[lanes, 2048]`` into int64 ``[rows, lanes]``: a row per field, or per slot of it."""
-        parts = (ram.take(self._addresses, axis=1) ^ self._signs).T * self._places
-        rows: NDArray[np.int64] = np.add.reduceat(parts, self._starts, axis=0)
-        rows += self._offsets
+        rows = np.zeros((len(self._table), len(ram)), np.int64)
+        if self._native is not None:
+            self._native.read(ram, rows)
+            return rows
+        for row, (signed, parts) in zip(rows, self._table, strict=True):
+            for address, weight in parts:
+                column = ram[:, address]
+                row += weight * (column.view(np.int8) if signed else column).astype(np.int64)
         return rows
 
 
@@ -108,7 +112,7 @@ SCREEN_X = Field(0x071C, "left edge of the picture in the area, px", page=0x071A
 SCORE = Field(0x07DD, "score in tens: millions first, the printed last digit is always 0", 6, "digits")
 COINS = Field(0x07ED, "coins", 2, "digits")
 CLOCK = Field(0x07F8, "game clock, in its own units of 24 frames", 3, "digits")
-LIVES = Field(0x075A, "lives left after this one; 255 when the game is over")
+LIVES = Field(0x075A, "lives left after this one; -1 when the game is over", encoding="signed")
 
 # Where in the game
 WORLD = Field(0x075F, "world - 1")

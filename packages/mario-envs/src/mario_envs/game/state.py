@@ -60,7 +60,9 @@ class GameState:
     frame: Ints
 
     def take(self, rows: NDArray[np.intp] | slice) -> GameState:
-        """Return the state of some lanes, in that order; of a slice, a view."""
+        """Return the state of some lanes, in that order; of all, as a slice, itself."""
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
         return GameState(*[array[rows] for array in vars(self).values()])
 
     def put(self, rows: NDArray[np.intp] | slice, other: GameState) -> None:
@@ -127,7 +129,7 @@ def decode(
         score=score,
         coins=coins,
         time=time,
-        lives=np.where(lives == 255, -1, lives),
+        lives=lives,
         power_up=np.minimum(power_up, 2),
         world=world + 1,
         stage=stage + 1,
