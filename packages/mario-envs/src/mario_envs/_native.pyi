@@ -1,5 +1,7 @@
 """The NES machine in C++; mario_envs.emulators.native is how to use it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,7 +85,7 @@ class RamCells:
         tiles: list[int],
         channel_of_tile: list[int],
         channel_of_kind: list[int],
-        things: list[tuple[int, int, int, int, int, int, int, int, int, int]],
+        things: Sequence[tuple[int, int, int, int, int, int, int, int, int, int]],
     ) -> None: ...
     def draw(self, ram: NDArray[np.uint8], left: NDArray[np.int64], out: NDArray[np.int8]) -> None:
         """Write 1 where something is in each lane's window, whose first column is ``left``.
