@@ -81,7 +81,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and the examples in the docstrings. Arguments go to pytest."""
     install_all(session)
-    install(session, *TOOLS["tests"], *TOOLS["oracles"])
+    install(session, f"./{AGENTS}[ray]", *TOOLS["tests"], *TOOLS["oracles"])
     session.run("pytest", *(session.posargs or ["tests"]))
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)

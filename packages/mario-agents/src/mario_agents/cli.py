@@ -60,8 +60,15 @@ def train(
     ] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="Environments stepped together.")] = None,
     sampler: Annotated[
-        str, typer.Option(help="sync: sample, then train; async: actors in processes of their own.")
+        str,
+        typer.Option(
+            help="sync: sample, then train; async: actors in processes of their own; ray: in a Ray cluster."
+        ),
     ] = "sync",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR", help="Ray cluster: HOST:PORT, or auto; else Ray is started here."),
+    ] = None,
     order: Annotated[
         str, typer.Option(help="How far data may lag behind: strict, bounded:K versions, or free.")
     ] = "strict",
@@ -116,6 +123,7 @@ def train(
         seed=seed,
         lanes=lanes,
         sampler=sampler,
+        address=address,
         order=order,
         actors=actors,
         store=store,

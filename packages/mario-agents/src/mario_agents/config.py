@@ -21,8 +21,11 @@ class TrainConfig(BaseModel):
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")
     seed: int = Field(ge=0, lt=2**31, description="seeds numpy, torch and the lanes (lane i gets seed + i)")
     lanes: int = Field(gt=0, description="environments that are stepped together")
-    sampler: Literal["sync", "async"] = Field(
-        default="sync", description="who plays: this process, or actor processes of their own"
+    sampler: Literal["sync", "async", "ray"] = Field(
+        default="sync", description="who plays: this process, actor processes of their own, or Ray actors"
+    )
+    address: str | None = Field(
+        default=None, description="Ray cluster, HOST:PORT or auto; None starts Ray on this machine"
     )
     order: str = Field(
         default="strict", description="how far data may lag behind the weights: strict, bounded:K or free"

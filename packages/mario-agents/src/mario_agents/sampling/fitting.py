@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from mario_agents.algorithms.registry import Algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
@@ -43,6 +45,10 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
         )
     if config.sampler == "sync" and order.kind != "strict":
         raise AgentsError(f"--sampler sync is always strict; for --order {config.order} use --sampler async")
+    if config.sampler == "ray" and find_spec("ray") is None:
+        raise AgentsError("--sampler ray needs Ray: pip install 'mario-agents[ray]'")
+    if config.address is not None and config.sampler != "ray":
+        raise AgentsError(f"--address is that of a Ray cluster: it needs --sampler ray, not {config.sampler}")
     if config.sampler == "sync" and config.on_trouble == "restart":
         raise AgentsError("--on-trouble restart needs --sampler async, which can start an actor anew")
     if is_recurrent(algorithm):
