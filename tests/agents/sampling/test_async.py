@@ -86,6 +86,19 @@ def test_no_data_lags_more_than_the_order_allows(
     assert {"sampling/actor_idle", "sampling/learner_idle", "sampling/lag_max"} <= set(log.Tags()["scalars"])
 
 
+@pytest.mark.parametrize(
+    ("name", "env_id"),
+    [("qrdqn", TIMED), ("ddpg", "Pendulum-v1"), ("tqc", "Pendulum-v1"), ("crossq", "Pendulum-v1")],
+)
+def test_every_off_policy_algorithm_learns_from_actors(name: str, env_id: str, tmp_path: Path) -> None:
+    config = config_of(name, env_id, sampler="async", order="free", actors=2, steps=400)
+    outcome = experiment.train(config, tmp_path / "run")
+    info, tensors = read_checkpoint(outcome.checkpoint)
+    assert info.counters["_n_updates"] > 10
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+    assert sum(call_of(outcome.run)["sampling"]["lags"].values()) == outcome.steps >= 400
+
+
 def test_actors_wait_for_a_learner_that_takes_nothing(tmp_path: Path) -> None:
     """Back-pressure: an actor is never more than its slots ahead, however long the learner takes."""
     config = config_of("ppo", sampler="async", order="free", actors=2)

@@ -73,6 +73,9 @@ def train(
         str, typer.Option(help="How far data may lag behind: strict, bounded:K versions, or free.")
     ] = "strict",
     actors: Annotated[int, typer.Option(min=1, help="Actors that share the lanes evenly.")] = 1,
+    pace: Annotated[
+        str, typer.Option(help="together: an actor's lanes step at once; own: none waits for another.")
+    ] = "together",
     store: Annotated[
         str | None, typer.Option(help="segments (whole) or transitions (cut); chosen by algorithm.")
     ] = None,
@@ -126,6 +129,7 @@ def train(
         address=address,
         order=order,
         actors=actors,
+        pace=pace,
         store=store,
         pools=pools,
         discount_per=discount_per,

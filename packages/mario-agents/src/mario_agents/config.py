@@ -31,6 +31,10 @@ class TrainConfig(BaseModel):
         default="strict", description="how far data may lag behind the weights: strict, bounded:K or free"
     )
     actors: int = Field(default=1, gt=0, description="actors, among which the lanes are divided evenly")
+    pace: Literal["together", "own"] = Field(
+        default="together",
+        description="an actor's lanes are stepped in one call, or each goes on as its own step ends",
+    )
     store: Literal["segments", "transitions"] = Field(
         default="transitions", description="how transitions are kept: whole segments, or cut"
     )

@@ -22,6 +22,15 @@ def is_off_policy(algorithm: Algorithm) -> bool:
     return issubclass(algorithm.load_class(), OffPolicyAlgorithm)
 
 
+def can_act_by_lanes(algorithm: Algorithm) -> bool:
+    """Tell whether an algorithm plays by Stable-Baselines3's own loop, so that some of its lanes can act."""
+    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+    usual = OnPolicyAlgorithm.collect_rollouts, OffPolicyAlgorithm.collect_rollouts
+    return getattr(algorithm.load_class(), "collect_rollouts", None) in usual
+
+
 def default_store(algorithm: Algorithm) -> str:
     """Return the store of an algorithm whose user named none: the one that is sampled fastest."""
     return "segments" if is_recurrent(algorithm) else "transitions"
@@ -51,6 +60,16 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
         raise AgentsError(f"--address is that of a Ray cluster: it needs --sampler ray, not {config.sampler}")
     if config.sampler == "sync" and config.on_trouble == "restart":
         raise AgentsError("--on-trouble restart needs --sampler async, which can start an actor anew")
+    if config.pace == "own":
+        if order.kind == "strict":
+            raise AgentsError(
+                "--pace own plays what comes first, which --order strict forbids: use bounded:K or free, "
+                "with --sampler async or ray"
+            )
+        if not can_act_by_lanes(algorithm) or config.hyperparams.get("use_sde"):
+            raise AgentsError(
+                f"{algorithm.name} acts in all lanes at once as it is set up here: leave --pace own out"
+            )
     if is_recurrent(algorithm):
         if config.store == "transitions":
             raise AgentsError(f"{algorithm.name} learns from whole sequences: use --store segments")

@@ -91,20 +91,59 @@ class LaneVecEnv(VecEnv):
         Returns:
             Observations, float64 rewards ``[lanes]``, bool dones ``[lanes]`` and one info dict per lane.
         """
-        observations, rewards, terminated, truncated, batch_infos = self.batch.step(self._actions)
+        observations, rewards, terminated, truncated, infos = self.batch.step(self._actions)
+        dones, told = self._told(range(self.num_envs), terminated, truncated, infos)
+        return self._own(observations), np.array(rewards, np.float64), dones, told
+
+    def _told(
+        self,
+        lanes: Sequence[int],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        batch_infos: Mapping[str, Any],
+    ) -> tuple[NDArray[np.bool_], list[dict[str, Any]]]:
+        """Return what Stable-Baselines3 is told of steps of some lanes: dones, and an info dict of each."""
         dones = np.logical_or(terminated, truncated)
-        infos = split_infos(batch_infos, self.num_envs)
+        infos = split_infos(batch_infos, len(lanes))
         ended = np.flatnonzero(dones).tolist()
         if ended:
-            final_infos = split_infos(batch_infos.get("final_info", {}), self.num_envs)
-        for lane in ended:
+            final_infos = split_infos(batch_infos.get("final_info", {}), len(lanes))
+        for row in ended:
             for key in ("final_obs", "final_info"):
-                infos[lane].pop(key, None)
-            self.reset_infos[lane] = infos[lane]
-            infos[lane] = final_infos[lane]
-            infos[lane]["terminal_observation"] = _lane_of(batch_infos["final_obs"], lane)
-            infos[lane]["TimeLimit.truncated"] = bool(truncated[lane] and not terminated[lane])
-        return self._own(observations), np.array(rewards, np.float64), dones, infos
+                infos[row].pop(key, None)
+            self.reset_infos[lanes[row]] = infos[row]
+            infos[row] = final_infos[row]
+            infos[row]["terminal_observation"] = _lane_of(batch_infos["final_obs"], row)
+            infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
+        return dones, infos
+
+    @property
+    def can_send(self) -> bool:
+        """Whether the batch steps some of its lanes while others are under way."""
+        return hasattr(self.batch, "send") and hasattr(self.batch, "recv")
+
+    def send(self, actions: NDArray[Any], lanes: NDArray[np.intp]) -> None:
+        """Begin a step in some lanes and return at once, where :attr:`can_send`.
+
+        Args:
+            actions: one row for each of ``lanes``.
+            lanes: ``[n]`` lanes, none of which is under way.
+        """
+        batch: Any = self.batch
+        batch.send(actions, lanes)
+
+    def recv(
+        self, min_lanes: int
+    ) -> tuple[NDArray[np.intp], VecEnvObs, NDArray[np.float64], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Wait for at least so many of the lanes that were sent.
+
+        Returns:
+            The lanes, intp ``[m]``, and what :meth:`step_wait` returns, of them only.
+        """
+        batch: Any = self.batch
+        lanes, observations, rewards, terminated, truncated, infos = batch.recv(min_lanes)
+        dones, told = self._told(lanes.tolist(), terminated, truncated, infos)
+        return lanes, observations, np.array(rewards, np.float64), dones, told
 
     def _own(self, observations: VecEnvObs) -> VecEnvObs:
         # The algorithms still read the previous observations after the step that follows them; a batch that
