@@ -177,7 +177,7 @@ def test_a_lane_with_long_holds_does_not_hold_up_the_others(monkeypatch: pytest.
     block = actor.collect(TrainFreq(STEPS, TrainFrequencyUnit.STEP), Clock(0, 1000), lambda: True)
     assert block is not None
     assert block.steps == actor.steps == STEPS
-    assert ahead == STEPS - 1, "the others waited for the first"
+    assert ahead >= STEPS - 1, "the others waited for the first"
     actor.close()
 
 
