@@ -68,7 +68,7 @@ class Actor:
         self._random = OwnRandom()
         self.seed, self.version, self.first_step = seed, 0, 0
         with self._random:
-            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs)
+            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs, infos=("frames",))
             names = tuple(envs.batch.metadata.get("episode_info", ()))
             settings = dict(config.hyperparams)
             if "buffer_size" in settings:
@@ -162,9 +162,11 @@ class Actor:
             # The learner computes returns; the value of what follows is all that is needed here.
             buffer: Any = model.rollout_buffer
             buffer.compute_returns_and_advantage = self._keep_last_values
+            buffer.add = _add_nothing
             return model.collect_rollouts(self._envs, self._catch, buffer, length.frequency)
         assert isinstance(model, OffPolicyAlgorithm)
         assert model.replay_buffer is not None
+        model._store_transition = self._see  # type: ignore[method-assign] # as above
         played = model.collect_rollouts(
             self._envs, self._catch, length, model.replay_buffer, self._noise, model.learning_starts
         )
@@ -175,9 +177,16 @@ class Actor:
         """Steps that each lane has played, those of a block that is not yet whole included."""
         return self.first_step + (self._own_pace or self._catch).steps
 
+    def _see(self, buffer: object, actions: object, observations: Any, *_: object) -> None:
+        self.model._last_obs = observations
+
     def _keep_last_values(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
         self._last_values = last_values.detach().cpu().numpy().reshape(-1).astype(np.float32)
 
     def close(self) -> None:
         """Close the lanes."""
         self._envs.close()
+
+
+def _add_nothing(*_: object, **__: object) -> None:
+    """Stand in for the ``add`` of a buffer: what is played goes into the learner's."""

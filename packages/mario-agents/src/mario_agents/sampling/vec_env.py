@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 
-def make_lanes(spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any]) -> LaneVecEnv:
+def make_lanes(
+    spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any], infos: Collection[str] | None = None
+) -> LaneVecEnv:
     """Make a batch of environments that start the next episode in the step that ends one.
 
     The environment's own batch is used where it has one that resets in the same step; others (Gymnasium's
@@ -24,6 +26,7 @@ def make_lanes(spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any]) -> Lane
         spec: the environment's registration.
         lanes: number of environments in the batch, at least 1.
         env_kwargs: keyword arguments of the environment.
+        infos: see :class:`LaneVecEnv`.
     """
     autoreset: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if _batch_can_reset_in_step(spec):
@@ -33,7 +36,7 @@ def make_lanes(spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any]) -> Lane
         batch = gymnasium.make_vec(
             spec, num_envs=lanes, vectorization_mode="sync", vector_kwargs=autoreset, **env_kwargs
         )
-    return LaneVecEnv(batch)
+    return LaneVecEnv(batch, infos)
 
 
 def _batch_can_reset_in_step(spec: EnvSpec) -> bool:
@@ -53,6 +56,8 @@ class LaneVecEnv(VecEnv):
 
     Args:
         batch: a vector environment whose autoreset mode is ``SAME_STEP``.
+        infos: names of the infos to pass on, beside those of an episode's last step; None is all. A dict per
+            lane and step is costly.
 
     Example:
         >>> batch = gymnasium.make_vec("Pendulum-v1", num_envs=2, vectorization_mode="sync",
@@ -62,10 +67,10 @@ class LaneVecEnv(VecEnv):
         (2, 3)
     """
 
-    def __init__(self, batch: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, batch: VectorEnv[Any, Any, Any], infos: Collection[str] | None = None) -> None:
         if batch.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise ValueError("the batch must reset in the same step (autoreset_mode SAME_STEP)")
-        self.batch = batch
+        self.batch, self._infos = batch, infos
         self._actions: NDArray[Any] | None = None
         self._last_observations: VecEnvObs | None = None
         super().__init__(batch.num_envs, batch.single_observation_space, batch.single_action_space)
@@ -104,7 +109,11 @@ class LaneVecEnv(VecEnv):
     ) -> tuple[NDArray[np.bool_], list[dict[str, Any]]]:
         """Return what Stable-Baselines3 is told of steps of some lanes: dones, and an info dict of each."""
         dones = np.logical_or(terminated, truncated)
-        infos = split_infos(batch_infos, len(lanes))
+        passed_on = batch_infos
+        if self._infos is not None:
+            named = (key for name in self._infos for key in (name, f"_{name}"))
+            passed_on = {key: batch_infos[key] for key in named if key in batch_infos}
+        infos = split_infos(passed_on, len(lanes))
         ended = np.flatnonzero(dones).tolist()
         if ended:
             final_infos = split_infos(batch_infos.get("final_info", {}), len(lanes))
