@@ -81,7 +81,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and the examples in the docstrings. Arguments go to pytest."""
     install_all(session)
-    install(session, *TOOLS["tests"], *TOOLS["oracles"])
+    install(session, f"./{AGENTS}[ray]", *TOOLS["tests"], *TOOLS["oracles"])
     session.run("pytest", *(session.posargs or ["tests"]))
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)
@@ -127,16 +127,25 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Measure our speed against named peers, and what a recorder costs; close other programs first."""
-    install(session, f"./{ENVS}", f"./{EVAL}")
-    usual = Path(session.create_tmp()) / "usual-stack"
-    session.run("python", "-m", "venv", str(usual), silent=True)
-    # The peer's own versions: it does not run with numpy 2.
-    peer = ["gym-super-mario-bros==7.4.0", "nes-py==8.2.1", "numpy<2", "opencv-python-headless<4.12"]
-    session.run(str(usual / "bin" / "pip"), "install", "--quiet", *peer, external=True)
+    """Measure our speed against named peers, and what recorders and samplers cost; close other programs."""
+    install_all(session)
+    # The peers' own versions: the game does not run with numpy 2, nor Sample Factory with Gymnasium 1.
+    game = ["gym-super-mario-bros==7.4.0", "nes-py==8.2.1", "numpy<2", "opencv-python-headless<4.12"]
+    peers = {"usual-stack": "stable-baselines3>=2.7,<3", "sample-factory": "sample-factory>=2.1,<3"}
+    pythons = {}
+    for name, requirement in peers.items():
+        place = Path(session.create_tmp()) / name
+        session.run("python", "-m", "venv", str(place), silent=True)
+        constraint = ["--constraint", str(ROOT / "constraints.txt")]
+        pip = [str(place / "bin" / "pip"), "install", "--quiet", *constraint]
+        session.run(*pip, *game, requirement, external=True)
+        pythons[name] = str(place / "bin" / "python")
     out = Path("benchmarks.json").resolve()
-    session.run("python", "tests/benchmarks/compare.py", str(usual / "bin" / "python"), str(out))
+    session.run("python", "tests/benchmarks/compare.py", pythons["usual-stack"], str(out))
     session.run("python", "tests/benchmarks/recorder.py", str(out.with_name("benchmarks-recorder.json")))
+    others = ["--usual", pythons["usual-stack"], "--appo", pythons["sample-factory"]]
+    samplers = str(out.with_name("benchmarks-samplers.json"))
+    session.run("python", "tests/benchmarks/samplers.py", samplers, *others)
 
 
 @nox.session

@@ -16,10 +16,12 @@ from mario_agents import experiment
 from mario_agents.checkpoints import read_checkpoint
 from mario_agents.recording import RecordEpisodes
 from mario_agents.sampling.actor import Actor, Clock
-from mario_agents.sampling.asynchronous import SLOTS, AsyncSampler
+from mario_agents.sampling.asynchronous import AsyncSampler
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.learner import Learner
+from mario_agents.sampling.processes import ProcessActors
 from mario_agents.sampling.protocol import SamplerCounts
+from mario_agents.sampling.remote import AHEAD
 from mario_agents.sampling.shared import PREFIX
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.sync import SyncSampler
@@ -84,11 +86,24 @@ def test_no_data_lags_more_than_the_order_allows(
     assert {"sampling/actor_idle", "sampling/learner_idle", "sampling/lag_max"} <= set(log.Tags()["scalars"])
 
 
+@pytest.mark.parametrize(
+    ("name", "env_id"),
+    [("qrdqn", TIMED), ("ddpg", "Pendulum-v1"), ("tqc", "Pendulum-v1"), ("crossq", "Pendulum-v1")],
+)
+def test_every_off_policy_algorithm_learns_from_actors(name: str, env_id: str, tmp_path: Path) -> None:
+    config = config_of(name, env_id, sampler="async", order="free", actors=2, steps=400)
+    outcome = experiment.train(config, tmp_path / "run")
+    info, tensors = read_checkpoint(outcome.checkpoint)
+    assert info.counters["_n_updates"] > 10
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+    assert sum(call_of(outcome.run)["sampling"]["lags"].values()) == outcome.steps >= 400
+
+
 def test_actors_wait_for_a_learner_that_takes_nothing(tmp_path: Path) -> None:
     """Back-pressure: an actor is never more than its slots ahead, however long the learner takes."""
     config = config_of("ppo", sampler="async", order="free", actors=2)
     actor = Actor(config, 0, 3)
-    sampler = AsyncSampler(config, 3, actor.model.observation_space)
+    sampler = AsyncSampler(config, 3, ProcessActors(config, actor.model.observation_space))
     try:
         sampler.publish(0, actor.model.policy.state_dict())
         blocks = sampler.collect(TrainFreq(24, TrainFrequencyUnit.STEP), Clock(0, 1000), lambda: True, 2)
@@ -100,7 +115,7 @@ def test_actors_wait_for_a_learner_that_takes_nothing(tmp_path: Path) -> None:
                 played, since = now, time.monotonic()
             time.sleep(0.05)
         taken = [sum(block.actor == number for block in [*blocks, *sampler._pieces]) for number in range(2)]
-        assert played == [24 * (count + SLOTS) for count in taken]
+        assert played == [24 * (count + AHEAD) for count in taken]
     finally:
         sampler.close()
         actor.close()

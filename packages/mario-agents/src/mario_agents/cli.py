@@ -60,12 +60,22 @@ def train(
     ] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="Environments stepped together.")] = None,
     sampler: Annotated[
-        str, typer.Option(help="sync: sample, then train; async: actors in processes of their own.")
+        str,
+        typer.Option(
+            help="sync: sample, then train; async: actors in processes of their own; ray: in a Ray cluster."
+        ),
     ] = "sync",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDR", help="Ray cluster: HOST:PORT, or auto; else Ray is started here."),
+    ] = None,
     order: Annotated[
         str, typer.Option(help="How far data may lag behind: strict, bounded:K versions, or free.")
     ] = "strict",
     actors: Annotated[int, typer.Option(min=1, help="Actors that share the lanes evenly.")] = 1,
+    pace: Annotated[
+        str, typer.Option(help="together: an actor's lanes step at once; own: none waits for another.")
+    ] = "together",
     store: Annotated[
         str | None, typer.Option(help="segments (whole) or transitions (cut); chosen by algorithm.")
     ] = None,
@@ -116,8 +126,10 @@ def train(
         seed=seed,
         lanes=lanes,
         sampler=sampler,
+        address=address,
         order=order,
         actors=actors,
+        pace=pace,
         store=store,
         pools=pools,
         discount_per=discount_per,

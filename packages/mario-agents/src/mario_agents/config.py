@@ -21,13 +21,20 @@ class TrainConfig(BaseModel):
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")
     seed: int = Field(ge=0, lt=2**31, description="seeds numpy, torch and the lanes (lane i gets seed + i)")
     lanes: int = Field(gt=0, description="environments that are stepped together")
-    sampler: Literal["sync", "async"] = Field(
-        default="sync", description="who plays: this process, or actor processes of their own"
+    sampler: Literal["sync", "async", "ray"] = Field(
+        default="sync", description="who plays: this process, actor processes of their own, or Ray actors"
+    )
+    address: str | None = Field(
+        default=None, description="Ray cluster, HOST:PORT or auto; None starts Ray on this machine"
     )
     order: str = Field(
         default="strict", description="how far data may lag behind the weights: strict, bounded:K or free"
     )
     actors: int = Field(default=1, gt=0, description="actors, among which the lanes are divided evenly")
+    pace: Literal["together", "own"] = Field(
+        default="together",
+        description="an actor's lanes are stepped in one call, or each goes on as its own step ends",
+    )
     store: Literal["segments", "transitions"] = Field(
         default="transitions", description="how transitions are kept: whole segments, or cut"
     )

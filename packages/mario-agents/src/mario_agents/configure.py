@@ -69,7 +69,15 @@ def configure_run(
         first = error.errors()[0]
         raise AgentsError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
     check_sampling(algorithm, config)
+    if config.pace == "own":
+        _check_can_send(config)
     return config
+
+
+def _check_can_send(config: TrainConfig) -> None:
+    with OpenLanes(find_env(config.env_id), 1, config.env_kwargs, config.env_id) as lanes:
+        if not lanes.can_send:
+            raise AgentsError(f"{config.env_id} cannot send some lanes ahead of others: leave --pace own out")
 
 
 def probe_spaces(env_id: str, env_kwargs: Mapping[str, Any]) -> tuple[spaces.Space[Any], spaces.Space[Any]]:

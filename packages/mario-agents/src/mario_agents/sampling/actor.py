@@ -15,7 +15,7 @@ from sb3_contrib import QRDQN
 from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.noise import VectorizedActionNoise
+from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFreq
@@ -24,8 +24,10 @@ from mario_agents import hyperparams as hp
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.env_ids import find_env
+from mario_agents.errors import AgentsError
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.catching import CatchSteps
+from mario_agents.sampling.own_pace import OwnPace
 from mario_agents.sampling.own_random import OwnRandom
 from mario_agents.sampling.trouble import check_finite, raised
 from mario_agents.sampling.vec_env import make_lanes
@@ -66,7 +68,7 @@ class Actor:
         self._random = OwnRandom()
         self.seed, self.version, self.first_step = seed, 0, 0
         with self._random:
-            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs)
+            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs, infos=("frames",))
             names = tuple(envs.batch.metadata.get("episode_info", ()))
             settings = dict(config.hyperparams)
             if "buffer_size" in settings:
@@ -89,8 +91,16 @@ class Actor:
             self.model._last_episode_starts = np.ones(self._lanes, bool)
             self._last_values: NDArray[np.float32] = np.zeros(0, np.float32)
             self._noise = getattr(self.model, "action_noise", None)
-            if self._noise is not None and self._lanes > 1:
+            self._own_pace: OwnPace | None = None
+            if config.pace == "own":
+                if self._envs is not envs:
+                    raise AgentsError("--pace own takes pictures with their channels first: leave it out")
+                self._own_pace = OwnPace(self.model, envs, self._noises(), names)
+            elif self._noise is not None and self._lanes > 1:
                 self._noise = VectorizedActionNoise(self._noise, self._lanes)
+
+    def _noises(self) -> list[ActionNoise]:
+        return [] if self._noise is None else [deepcopy(self._noise) for _ in range(self._lanes)]
 
     def load(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
         """Act with these weights from now on.
@@ -119,7 +129,8 @@ class Actor:
         model = self.model
         model.num_timesteps, model._total_timesteps = clock.steps, clock.total_steps
         model._update_current_progress_remaining(clock.steps, clock.total_steps)
-        self._catch.begin(keep_going)
+        caught = self._own_pace or self._catch
+        caught.begin(keep_going)
         try:
             with self._random:
                 whole = self._play(length)
@@ -130,25 +141,32 @@ class Actor:
             raise trouble from error
         if not whole:
             return None
-        block = self._catch.block(
-            self.number, self._first_lane, self.first_step, self.version, self._last_values
+        place = self.number, self._first_lane, self.first_step, self.version
+        block = (
+            self._catch.block(*place, self._last_values)
+            if self._own_pace is None
+            else self._own_pace.block(*place)
         )
         check_finite(block, self.seed)
         self.first_step += block.steps
-        self._catch.begin(keep_going)
+        caught.begin(keep_going)
         return block
 
     def _play(self, length: TrainFreq) -> bool:
         model = self.model
+        if isinstance(model, DQN | QRDQN):  # they set it after each step only
+            model.exploration_rate = model.exploration_schedule(model._current_progress_remaining)
+        if self._own_pace is not None:
+            return self._own_pace.play(length.frequency)
         if isinstance(model, OnPolicyAlgorithm):
             # The learner computes returns; the value of what follows is all that is needed here.
             buffer: Any = model.rollout_buffer
             buffer.compute_returns_and_advantage = self._keep_last_values
+            buffer.add = _add_nothing
             return model.collect_rollouts(self._envs, self._catch, buffer, length.frequency)
         assert isinstance(model, OffPolicyAlgorithm)
         assert model.replay_buffer is not None
-        if isinstance(model, DQN | QRDQN):  # they set it after each step only
-            model.exploration_rate = model.exploration_schedule(model._current_progress_remaining)
+        model._store_transition = self._see  # type: ignore[assignment, method-assign] # as above
         played = model.collect_rollouts(
             self._envs, self._catch, length, model.replay_buffer, self._noise, model.learning_starts
         )
@@ -157,7 +175,10 @@ class Actor:
     @property
     def steps(self) -> int:
         """Steps that each lane has played, those of a block that is not yet whole included."""
-        return self.first_step + self._catch.steps
+        return self.first_step + (self._own_pace or self._catch).steps
+
+    def _see(self, buffer: object, actions: object, observations: Any, *_: object) -> None:
+        self.model._last_obs = observations
 
     def _keep_last_values(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
         self._last_values = last_values.detach().cpu().numpy().reshape(-1).astype(np.float32)
@@ -165,3 +186,7 @@ class Actor:
     def close(self) -> None:
         """Close the lanes."""
         self._envs.close()
+
+
+def _add_nothing(*_: object, **__: object) -> None:
+    """Stand in for the ``add`` of a buffer: what is played goes into the learner's."""

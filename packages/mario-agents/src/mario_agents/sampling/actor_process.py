@@ -5,32 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
 import torch
-from stable_baselines3.common.type_aliases import TrainFreq
 
 from mario_agents.errors import AgentsError
-from mario_agents.sampling.actor import Actor, Clock
+from mario_agents.sampling.actor import Actor
+from mario_agents.sampling.remote import Play
 from mario_agents.sampling.slots import Slots
 from mario_agents.sampling.spawned import ActorOrder
 from mario_agents.sampling.weights import SharedWeights
-
-
-@dataclass(frozen=True)
-class Play:
-    """The learner's request.
-
-    Attributes:
-        length: of each block.
-        clock: where the learner stands.
-        version: play one block with this version; None is: go on playing with the newest.
-    """
-
-    length: TrainFreq
-    clock: Clock
-    version: int | None
 
 
 class _LearnerIsGone(Exception):  # noqa: N818 -- the way out, not an error

@@ -1,38 +1,26 @@
-"""Actors in processes of their own and one learner (the manual's T1 and T3)."""
+"""Actors elsewhere and one learner (the manual's T1 and T3)."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing as mp
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.sampling.actor import Clock
-from mario_agents.sampling.actor_process import Play
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.fitting import is_off_policy
 from mario_agents.sampling.protocol import Order, SamplerCounts
-from mario_agents.sampling.slots import Slots
-from mario_agents.sampling.spawned import ActorOrder, begin
+from mario_agents.sampling.remote import Play, RemoteActor, RemoteActors
 from mario_agents.sampling.trouble import EnvironmentTroubleError
-from mario_agents.sampling.weights import SharedWeights
 
-#: Slots of each actor: one to write while the learner reads the other.
-SLOTS = 2
 #: An actor that runs freely plays at least so many steps at a time; what is asked for is cut from them.
 LEAST_STEPS = 32
 #: Seconds that an actor may take to start: importing torch is slow on a busy machine, and is not being stuck.
@@ -41,60 +29,13 @@ START_SECONDS = 300.0
 MOST_DEATHS = 5
 
 
-class _Handle:
-    """One actor, as the learner sees it: its process, pipe and slots."""
-
-    def __init__(self, order: ActorOrder, slots: Slots) -> None:
-        self.order, self.slots = order, slots
-        context = mp.get_context(
-            "spawn"
-        )  # fork would copy torch's threads and locks in whatever state they are
-        self.pipe, theirs = context.Pipe()
-        slots.forget()
-        self.process: BaseProcess = context.Process(
-            target=begin, args=(order, theirs), name=f"actor-{order.number}", daemon=True
-        )
-        self.process.start()
-        # Only the actor holds its end now, so that its death closes the pipe.
-        theirs.close()
-        self.asked: Play | None = None
-        self.beats, self.beat_at = 0, time.monotonic()
-
-    @property
-    def steps(self) -> int:
-        """Steps that each of the actor's lanes has played, as the actor counts them."""
-        return int(self.slots.beats[1])
-
-    def ask(self, play: Play) -> None:
-        self.asked = play
-        with suppress(OSError):  # a dead actor is found when it is waited for
-            self.pipe.send(play)
-
-    def free(self, slot: int) -> None:
-        with suppress(OSError):
-            self.pipe.send(("free", slot))
-
-    def end(self) -> None:
-        """End the process, kindly at first, and close the pipe. Harmless if called twice."""
-        if self.pipe.closed:
-            return
-        with suppress(OSError):
-            self.pipe.send(("stop",))
-        self.process.join(0.5)
-        if self.process.is_alive():
-            self.process.kill()  # stuck, or amid a long block that nobody wants
-            self.process.join()
-        self.process.close()
-        self.pipe.close()
-
-
 class AsyncSampler:
-    """Lets actor processes play while the learner learns.
+    """Lets actors elsewhere play while the learner learns.
 
     With a strict order, the learner waits for one block of each actor by the weights that it published last,
     and the actors wait for the learner: the numbers are those of
     :class:`~mario_agents.sampling.sync.SyncSampler`. Otherwise actors go on with the newest weights they
-    find, at most :data:`SLOTS` blocks ahead of what the learner has taken.
+    find, at most :data:`~mario_agents.sampling.remote.AHEAD` blocks ahead of what the learner has taken.
 
     An actor that dies is replaced by a new one, with new seeds and new episodes; so is one that does not move
     for ``config.patience`` seconds.
@@ -102,43 +43,40 @@ class AsyncSampler:
     Args:
         config: the run's settings.
         seed: of the first lane.
-        observation_space: of one lane, to know how large blocks are.
+        actors: where they run.
     """
 
-    def __init__(self, config: TrainConfig, seed: int, observation_space: spaces.Space[Any]) -> None:
+    def __init__(self, config: TrainConfig, seed: int, actors: RemoteActors) -> None:
         self.counts = SamplerCounts()
-        self._config, self._seed = config, seed
+        self._config, self._seed, self._actors = config, seed, actors
         self._strict = Order.parse(config.order).kind == "strict"
         self._divisible = is_off_policy(find_algorithm(config.algorithm))
-        self._observation_bytes = _bytes_of(observation_space)
-        self._weights: SharedWeights | None = None
-        self._handles: list[_Handle] = []
-        self._slots: list[Slots] = []
+        self._version = -1
+        self._handles: list[RemoteActor] = []
         self._pieces: deque[Block] = deque()
         self._deaths = [0] * config.actors
         self._incarnations = [0] * config.actors
+        self._beats = [(0, 0.0)] * config.actors
 
     def publish(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
         """Give actors new weights; see :meth:`Sampler.publish`."""
-        if self._weights is None:
-            self._weights = SharedWeights(weights)
-        self._weights.write(version, weights)
+        self._actors.publish(version, weights)
+        self._version = version
 
     def collect(
         self, length: TrainFreq, clock: Clock, keep_going: Callable[[], bool], count: int
     ) -> list[Block] | None:
         """Wait for blocks; see :meth:`Sampler.collect`."""
-        assert self._weights is not None, "publish weights first"
-        self._weights.steps = clock.steps
+        self._actors.tell_time(clock.steps)
         if not self._handles:
-            self._begin(length)
+            self._block_steps = max(length.frequency, LEAST_STEPS)
+            self._handles = [self._start(number) for number in range(self._config.actors)]
         if self._strict:
             assert count == len(self._handles)
             return self._collect_strictly(length, clock, keep_going)
         play = Play(self._longer(length), clock, None)
         for handle in self._handles:
-            if handle.asked is None or handle.asked.length != play.length:
-                handle.ask(play)
+            handle.ask(play)
         blocks: list[Block] = []
         while len(blocks) < count:
             while not self._pieces:
@@ -152,8 +90,7 @@ class AsyncSampler:
     def _collect_strictly(
         self, length: TrainFreq, clock: Clock, keep_going: Callable[[], bool]
     ) -> list[Block] | None:
-        assert self._weights is not None
-        play = Play(length, clock, self._weights.version)
+        play = Play(length, clock, self._version)
         for handle in self._handles:
             handle.ask(play)
         found: dict[int, Block] = {}
@@ -172,89 +109,52 @@ class AsyncSampler:
 
     # -- actors, alive and dead -----------------------------------------------------------------------------
 
-    def _begin(self, length: TrainFreq) -> None:
-        lanes = self._config.lanes // self._config.actors
-        steps = max(length.frequency, LEAST_STEPS)
-        # Observations, and a kilobyte for what else there is of a step; what finds no room goes another way.
-        self._slot_size = (steps + 1) * lanes * (self._observation_bytes + 1024)
-        for number in range(self._config.actors):
-            self._slots.append(Slots(SLOTS, self._slot_size))
-            self._handles.append(self._start(number))
-
-    def _start(self, number: int) -> _Handle:
-        assert self._weights is not None
+    def _start(self, number: int) -> RemoteActor:
         again = self._incarnations[number]
-        lanes = self._config.lanes // self._config.actors
-        seed = self._seed + number * lanes
+        seed = self._seed + number * (self._config.lanes // self._config.actors)
         if again:
             # The same seed would play the same episodes once more.
             seed = int(np.random.SeedSequence((seed, again)).generate_state(1)[0] >> 1)
-        order = ActorOrder(
-            config=self._config,
-            number=number,
-            seed=seed,
-            # Far from all steps of the one before: nothing is taken for its continuation.
-            first_step=again << 40,
-            weights=self._weights.name,
-            slots=self._slots[number].name,
-            slot_count=SLOTS,
-            slot_size=self._slot_size,
-            parent=os.getpid(),
-        )
-        return _Handle(order, self._slots[number])
+        self._beats[number] = 0, time.monotonic()
+        # Its first step is far from all steps of the one before: nothing is taken for its continuation.
+        return self._actors.begin(number, seed, again << 40, self._block_steps)
 
     def _arrivals(self) -> list[Block]:
         """Wait a moment, and return the blocks that have come; replace who died."""
-        handles: dict[object, _Handle] = {}
-        for handle in self._handles:
-            handles[handle.pipe] = handle
         blocks = []
-        for pipe in wait([handle.pipe for handle in self._handles], timeout=0.1):
-            handle = handles[pipe]
-            try:
-                message = self._receive(handle.pipe)
-            except (EOFError, OSError):
-                self._replace(handle, "died")
-                continue
-            if message[0] == "trouble":
-                self._trouble(handle, message[1])
-                continue
-            _, slot, number, bare, places = message
-            blocks.append(handle.slots.take(slot, number, bare, places))
-            handle.free(slot)
-            self._deaths[handle.order.number] = 0
+        for handle, arrival in self._actors.arrivals(self._handles, seconds=0.1):
+            if isinstance(arrival, Block):
+                blocks.append(arrival)
+                self._deaths[handle.number] = 0
+            elif arrival.died:
+                self._replace(handle, arrival.reason)
+            else:
+                self._trouble(handle, arrival.reason)
         for handle in list(self._handles):
             self._look_at(handle)
         return blocks
 
-    @staticmethod
-    def _receive(pipe: Connection) -> Any:
-        return pipe.recv()
-
-    def _look_at(self, handle: _Handle) -> None:
+    def _look_at(self, handle: RemoteActor) -> None:
         """Find actors that do not move, whether stopped or stuck in an environment."""
-        beats = int(handle.slots.beats[0])
-        now = time.monotonic()
-        if beats != handle.beats:
-            handle.beats, handle.beat_at = beats, now
-        elif now - handle.beat_at > (self._config.patience if beats else START_SECONDS):
+        beats, (seen, seen_at), now = handle.beats, self._beats[handle.number], time.monotonic()
+        if beats != seen:
+            self._beats[handle.number] = beats, now
+        elif now - seen_at > (self._config.patience if beats else START_SECONDS):
             lanes = self._config.lanes // self._config.actors
-            first = handle.order.number * lanes
-            seed = handle.order.seed
+            first, seed = handle.number * lanes, handle.seed
             self._trouble(
                 handle,
                 f"lanes {first} to {first + lanes - 1} (seeds {seed} to {seed + lanes - 1}) have not moved "
-                f"for {now - handle.beat_at:.0f} seconds, after step {handle.steps}",
+                f"for {now - seen_at:.0f} seconds, after step {handle.steps}",
             )
 
-    def _trouble(self, handle: _Handle, text: str) -> None:
+    def _trouble(self, handle: RemoteActor, text: str) -> None:
         if self._config.on_trouble == "stop":
             raise EnvironmentTroubleError(text)
         self._replace(handle, text)
 
-    def _replace(self, handle: _Handle, reason: str) -> None:
-        number = handle.order.number
-        handle.process.kill()  # stopped processes do not heed anything else
+    def _replace(self, handle: RemoteActor, reason: str) -> None:
+        number = handle.number
         handle.end()
         self._deaths[number] += 1
         if self._deaths[number] >= MOST_DEATHS:
@@ -266,24 +166,14 @@ class AsyncSampler:
             self._handles[number].ask(handle.asked)
 
     def close(self) -> None:
-        """End the actors and free the shared memory."""
+        """End the actors and free what they shared."""
         for handle in self._handles:
             handle.end()
-        for slots in self._slots:
-            slots.close(unlink=True)
-        if self._weights is not None:
-            self._weights.close(unlink=True)
-        self._handles, self._slots, self._weights = [], [], None
+        self._actors.close()
+        self._handles = []
 
 
 def _cut(block: Block, steps: int) -> list[Block]:
     if block.steps == steps:
         return [block]
     return [block.part(first, first + steps) for first in range(0, block.steps, steps)]
-
-
-def _bytes_of(space: spaces.Space[Any]) -> int:
-    if isinstance(space, spaces.Dict):
-        return sum(_bytes_of(part) for part in space.spaces.values())
-    shape = space.shape or ()
-    return int(np.prod(shape)) * np.dtype(space.dtype or np.int64).itemsize

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,17 @@ class Block:
     def done(self) -> NDArray[np.bool_]:
         """Bool ``[T, L]``: an episode ended, either way."""
         return self.terminated | self.truncated
+
+    def copy(self) -> Block:
+        """Return the same block with arrays of its own, which may be written to."""
+        arrays: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, np.ndarray):
+                arrays[one.name] = value.copy()
+            elif isinstance(value, dict):
+                arrays[one.name] = {key: part.copy() for key, part in value.items()}
+        return replace(self, **arrays)
 
     def part(self, first: int, last: int) -> Block:
         """Return steps ``first`` to ``last`` (not included) as a block; only off-policy ones can be divided.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from mario_agents.algorithms.registry import Algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
@@ -18,6 +20,15 @@ def is_off_policy(algorithm: Algorithm) -> bool:
     from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm  # torch takes seconds
 
     return issubclass(algorithm.load_class(), OffPolicyAlgorithm)
+
+
+def can_act_by_lanes(algorithm: Algorithm) -> bool:
+    """Tell whether an algorithm plays by Stable-Baselines3's own loop, so that some of its lanes can act."""
+    from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+    usual = OnPolicyAlgorithm.collect_rollouts, OffPolicyAlgorithm.collect_rollouts
+    return getattr(algorithm.load_class(), "collect_rollouts", None) in usual
 
 
 def default_store(algorithm: Algorithm) -> str:
@@ -43,8 +54,22 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
         )
     if config.sampler == "sync" and order.kind != "strict":
         raise AgentsError(f"--sampler sync is always strict; for --order {config.order} use --sampler async")
+    if config.sampler == "ray" and find_spec("ray") is None:
+        raise AgentsError("--sampler ray needs Ray: pip install 'mario-agents[ray]'")
+    if config.address is not None and config.sampler != "ray":
+        raise AgentsError(f"--address is that of a Ray cluster: it needs --sampler ray, not {config.sampler}")
     if config.sampler == "sync" and config.on_trouble == "restart":
         raise AgentsError("--on-trouble restart needs --sampler async, which can start an actor anew")
+    if config.pace == "own":
+        if order.kind == "strict":
+            raise AgentsError(
+                "--pace own plays what comes first, which --order strict forbids: use bounded:K or free, "
+                "with --sampler async or ray"
+            )
+        if not can_act_by_lanes(algorithm) or config.hyperparams.get("use_sde"):
+            raise AgentsError(
+                f"{algorithm.name} acts in all lanes at once as it is set up here: leave --pace own out"
+            )
     if is_recurrent(algorithm):
         if config.store == "transitions":
             raise AgentsError(f"{algorithm.name} learns from whole sequences: use --store segments")

@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 from mario_agents.config import TrainConfig
 from mario_agents.sampling.asynchronous import AsyncSampler
+from mario_agents.sampling.processes import ProcessActors
 from mario_agents.sampling.protocol import Sampler
 from mario_agents.sampling.sync import SyncSampler
 
@@ -27,5 +28,9 @@ def make_sampler(
         AgentsError: actors cannot begin; the message says why.
     """
     if config.sampler == "async":
-        return AsyncSampler(config, seed, observation_space)
+        return AsyncSampler(config, seed, ProcessActors(config, observation_space))
+    if config.sampler == "ray":
+        from mario_agents.sampling.ray import RayActors  # an extra, which may not be there
+
+        return AsyncSampler(config, seed, RayActors(config))
     return SyncSampler(config, seed, device)

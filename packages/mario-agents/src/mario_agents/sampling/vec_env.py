@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 
-def make_lanes(spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any]) -> LaneVecEnv:
+def make_lanes(
+    spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any], infos: Collection[str] | None = None
+) -> LaneVecEnv:
     """Make a batch of environments that start the next episode in the step that ends one.
 
     The environment's own batch is used where it has one that resets in the same step; others (Gymnasium's
@@ -24,6 +26,7 @@ def make_lanes(spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any]) -> Lane
         spec: the environment's registration.
         lanes: number of environments in the batch, at least 1.
         env_kwargs: keyword arguments of the environment.
+        infos: see :class:`LaneVecEnv`.
     """
     autoreset: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if _batch_can_reset_in_step(spec):
@@ -33,7 +36,7 @@ def make_lanes(spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any]) -> Lane
         batch = gymnasium.make_vec(
             spec, num_envs=lanes, vectorization_mode="sync", vector_kwargs=autoreset, **env_kwargs
         )
-    return LaneVecEnv(batch)
+    return LaneVecEnv(batch, infos)
 
 
 def _batch_can_reset_in_step(spec: EnvSpec) -> bool:
@@ -53,6 +56,8 @@ class LaneVecEnv(VecEnv):
 
     Args:
         batch: a vector environment whose autoreset mode is ``SAME_STEP``.
+        infos: names of the infos to pass on, beside those of an episode's last step; None is all. A dict per
+            lane and step is costly.
 
     Example:
         >>> batch = gymnasium.make_vec("Pendulum-v1", num_envs=2, vectorization_mode="sync",
@@ -62,10 +67,10 @@ class LaneVecEnv(VecEnv):
         (2, 3)
     """
 
-    def __init__(self, batch: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, batch: VectorEnv[Any, Any, Any], infos: Collection[str] | None = None) -> None:
         if batch.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise ValueError("the batch must reset in the same step (autoreset_mode SAME_STEP)")
-        self.batch = batch
+        self.batch, self._infos = batch, infos
         self._actions: NDArray[Any] | None = None
         self._last_observations: VecEnvObs | None = None
         super().__init__(batch.num_envs, batch.single_observation_space, batch.single_action_space)
@@ -91,20 +96,63 @@ class LaneVecEnv(VecEnv):
         Returns:
             Observations, float64 rewards ``[lanes]``, bool dones ``[lanes]`` and one info dict per lane.
         """
-        observations, rewards, terminated, truncated, batch_infos = self.batch.step(self._actions)
+        observations, rewards, terminated, truncated, infos = self.batch.step(self._actions)
+        dones, told = self._told(range(self.num_envs), terminated, truncated, infos)
+        return self._own(observations), np.array(rewards, np.float64), dones, told
+
+    def _told(
+        self,
+        lanes: Sequence[int],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        batch_infos: Mapping[str, Any],
+    ) -> tuple[NDArray[np.bool_], list[dict[str, Any]]]:
+        """Return what Stable-Baselines3 is told of steps of some lanes: dones, and an info dict of each."""
         dones = np.logical_or(terminated, truncated)
-        infos = split_infos(batch_infos, self.num_envs)
+        passed_on = batch_infos
+        if self._infos is not None:
+            named = (key for name in self._infos for key in (name, f"_{name}"))
+            passed_on = {key: batch_infos[key] for key in named if key in batch_infos}
+        infos = split_infos(passed_on, len(lanes))
         ended = np.flatnonzero(dones).tolist()
         if ended:
-            final_infos = split_infos(batch_infos.get("final_info", {}), self.num_envs)
-        for lane in ended:
+            final_infos = split_infos(batch_infos.get("final_info", {}), len(lanes))
+        for row in ended:
             for key in ("final_obs", "final_info"):
-                infos[lane].pop(key, None)
-            self.reset_infos[lane] = infos[lane]
-            infos[lane] = final_infos[lane]
-            infos[lane]["terminal_observation"] = _lane_of(batch_infos["final_obs"], lane)
-            infos[lane]["TimeLimit.truncated"] = bool(truncated[lane] and not terminated[lane])
-        return self._own(observations), np.array(rewards, np.float64), dones, infos
+                infos[row].pop(key, None)
+            self.reset_infos[lanes[row]] = infos[row]
+            infos[row] = final_infos[row]
+            infos[row]["terminal_observation"] = _lane_of(batch_infos["final_obs"], row)
+            infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
+        return dones, infos
+
+    @property
+    def can_send(self) -> bool:
+        """Whether the batch steps some of its lanes while others are under way."""
+        return hasattr(self.batch, "send") and hasattr(self.batch, "recv")
+
+    def send(self, actions: NDArray[Any], lanes: NDArray[np.intp]) -> None:
+        """Begin a step in some lanes and return at once, where :attr:`can_send`.
+
+        Args:
+            actions: one row for each of ``lanes``.
+            lanes: ``[n]`` lanes, none of which is under way.
+        """
+        batch: Any = self.batch
+        batch.send(actions, lanes)
+
+    def recv(
+        self, min_lanes: int
+    ) -> tuple[NDArray[np.intp], VecEnvObs, NDArray[np.float64], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Wait for at least so many of the lanes that were sent.
+
+        Returns:
+            The lanes, intp ``[m]``, and what :meth:`step_wait` returns, of them only.
+        """
+        batch: Any = self.batch
+        lanes, observations, rewards, terminated, truncated, infos = batch.recv(min_lanes)
+        dones, told = self._told(lanes.tolist(), terminated, truncated, infos)
+        return lanes, observations, np.array(rewards, np.float64), dones, told
 
     def _own(self, observations: VecEnvObs) -> VecEnvObs:
         # The algorithms still read the previous observations after the step that follows them; a batch that
