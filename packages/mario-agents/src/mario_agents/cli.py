@@ -77,6 +77,15 @@ def train(
     on_trouble: Annotated[
         str, typer.Option(help="If an environment raises, gives NaN or hangs: stop, or restart (async).")
     ] = "stop",
+    exact_resume: Annotated[
+        bool,
+        typer.Option(
+            help="At checkpoints of a strict run, begin episodes anew: resume equals an unbroken run."
+        ),
+    ] = True,
+    save_replay: Annotated[
+        bool, typer.Option(help="Save the replay with the newest checkpoint; else resume refills it.")
+    ] = True,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -123,6 +132,8 @@ def train(
         discount_per=discount_per,
         patience=patience,
         on_trouble=on_trouble,
+        exact_resume=exact_resume,
+        save_replay=save_replay,
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
         device=device,

@@ -44,6 +44,13 @@ class TrainConfig(BaseModel):
         default="stop",
         description="when an environment raises, gives NaN or hangs: save and stop, or start that actor anew",
     )
+    exact_resume: bool = Field(
+        default=True,
+        description="begin all episodes anew at checkpoints, so that a resumed run equals an unbroken one",
+    )
+    save_replay: bool = Field(
+        default=True, description="keep the replay of the newest checkpoint on disk, too"
+    )
     hyperparams: dict[str, Any] = Field(
         default_factory=dict,
         description="the algorithm's constructor arguments as written, schedules as text",
@@ -57,3 +64,8 @@ class TrainConfig(BaseModel):
     threads: int | None = Field(default=None, gt=0, description="torch threads; None chooses by observation")
     checkpoints: int = Field(default=20, gt=0, description="checkpoints saved over the budget, evenly")
     keep: int = Field(default=3, gt=0, description="newest checkpoints kept on disk")
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether chance begins anew at each checkpoint; the clock must have no say in what is learned."""
+        return self.exact_resume and self.order == "strict" and self.minutes is None

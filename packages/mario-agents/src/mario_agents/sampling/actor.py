@@ -19,6 +19,7 @@ from stable_baselines3.common.noise import VectorizedActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFreq
+from stable_baselines3.common.utils import set_random_seed
 
 from mario_agents import hyperparams as hp
 from mario_agents.algorithms.registry import find_algorithm
@@ -45,6 +46,15 @@ class Clock:
     total_steps: int = 1
 
 
+def first_step_of(beginning: int) -> int:
+    """Return what an actor counts its steps from: far from all steps of those before it in the same lanes.
+
+    Args:
+        beginning: how many there were.
+    """
+    return beginning << 40
+
+
 class Actor:
     """Plays in its share of a run's lanes, with the algorithm's own ``collect_rollouts`` and random streams.
 
@@ -53,19 +63,23 @@ class Actor:
         number: which actor, from 0.
         seed: of its random streams and of its first lane; the next lane gets one more.
         device: where its network lies.
+        first_step: what to count its steps from, see :func:`first_step_of`.
 
     Attributes:
         version: of the weights that it acts with.
         first_step: steps that each of its lanes has played.
     """
 
-    def __init__(self, config: TrainConfig, number: int, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, config: TrainConfig, number: int, seed: int, device: str = "cpu", first_step: int = 0
+    ) -> None:
         self.number = number
         self._lanes = config.lanes // config.actors
         self._first_lane = number * self._lanes
         self._random = OwnRandom()
-        self.seed, self.version, self.first_step = seed, 0, 0
+        self.seed, self.version, self.first_step = seed, 0, first_step
         with self._random:
+            set_random_seed(seed)  # environments may draw from these streams when they are made
             envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs)
             names = tuple(envs.batch.metadata.get("episode_info", ()))
             settings = dict(config.hyperparams)

@@ -21,7 +21,7 @@ from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
-from mario_agents.sampling.actor import Clock
+from mario_agents.sampling.actor import Clock, first_step_of
 from mario_agents.sampling.actor_process import Play
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.fitting import is_off_policy
@@ -64,6 +64,11 @@ class _Handle:
     def steps(self) -> int:
         """Steps that each of the actor's lanes has played, as the actor counts them."""
         return int(self.slots.beats[1])
+
+    def begin_anew(self, order: ActorOrder) -> None:
+        self.order = order
+        with suppress(OSError):
+            self.pipe.send(order)
 
     def ask(self, play: Play) -> None:
         self.asked = play
@@ -117,6 +122,7 @@ class AsyncSampler:
         self._pieces: deque[Block] = deque()
         self._deaths = [0] * config.actors
         self._incarnations = [0] * config.actors
+        self._beginnings = [0] * config.actors
 
     def publish(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
         """Give actors new weights; see :meth:`Sampler.publish`."""
@@ -181,7 +187,18 @@ class AsyncSampler:
             self._slots.append(Slots(SLOTS, self._slot_size))
             self._handles.append(self._start(number))
 
+    def begin_anew(self, seed: int) -> None:
+        """Let every actor begin anew in its process; see :meth:`Sampler.begin_anew`."""
+        self._seed = seed
+        self._incarnations = [0] * self._config.actors
+        for number, handle in enumerate(self._handles):
+            self._beginnings[number] += 1
+            handle.begin_anew(self._order_of(number))
+
     def _start(self, number: int) -> _Handle:
+        return _Handle(self._order_of(number), self._slots[number])
+
+    def _order_of(self, number: int) -> ActorOrder:
         assert self._weights is not None
         again = self._incarnations[number]
         lanes = self._config.lanes // self._config.actors
@@ -189,19 +206,17 @@ class AsyncSampler:
         if again:
             # The same seed would play the same episodes once more.
             seed = int(np.random.SeedSequence((seed, again)).generate_state(1)[0] >> 1)
-        order = ActorOrder(
+        return ActorOrder(
             config=self._config,
             number=number,
             seed=seed,
-            # Far from all steps of the one before: nothing is taken for its continuation.
-            first_step=again << 40,
+            first_step=first_step_of(self._beginnings[number]),
             weights=self._weights.name,
             slots=self._slots[number].name,
             slot_count=SLOTS,
             slot_size=self._slot_size,
             parent=os.getpid(),
         )
-        return _Handle(order, self._slots[number])
 
     def _arrivals(self) -> list[Block]:
         """Wait a moment, and return the blocks that have come; replace who died."""
@@ -261,6 +276,7 @@ class AsyncSampler:
             raise AgentsError(f"actor {number} failed {MOST_DEATHS} times in a row; the last time: {reason}")
         self.counts.replaced += 1
         self._incarnations[number] += 1
+        self._beginnings[number] += 1
         self._handles[number] = self._start(number)
         if handle.asked is not None:
             self._handles[number].ask(handle.asked)

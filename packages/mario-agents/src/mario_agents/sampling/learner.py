@@ -19,7 +19,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, TrainFrequencyUnit
-from stable_baselines3.common.utils import obs_as_tensor
+from stable_baselines3.common.utils import obs_as_tensor, set_random_seed
 
 from mario_agents.config import TrainConfig
 from mario_agents.manifest import SamplingRecord
@@ -32,6 +32,7 @@ from mario_agents.storage.replay import StoreReplay, make_store
 from mario_agents.storage.returns import Discount, advantages
 from mario_agents.storage.rollouts import SegmentRollout
 from mario_agents.storage.segment import Leaves, from_leaves
+from mario_agents.storage.store import Store
 
 
 @dataclass
@@ -70,6 +71,10 @@ class Learner:
         config: the run's settings.
         recorder: is told of every step.
         stop_wanted: whether someone asked to stop; asked while data is awaited.
+        policy_version: of the weights that the model has now.
+
+    Attributes:
+        store: where the transitions of an off-policy algorithm lie; None of others.
     """
 
     def __init__(
@@ -79,16 +84,18 @@ class Learner:
         config: TrainConfig,
         recorder: RecordEpisodes,
         stop_wanted: Callable[[], bool] = lambda: False,
+        policy_version: int = 0,
     ) -> None:
         self.model, self.sampler, self.recorder = model, sampler, recorder
         self.counts = LearnerCounts()
-        self.version = 0
+        self.version = policy_version
         self._updates_seen = int(getattr(model, "_n_updates", 0))
         self._order = Order.parse(config.order)
         self._stop_wanted = stop_wanted
         self._actors = config.actors
         self._next_step: dict[int, int] = {}
         self._published = False
+        self.store: Store | None = None
         self._recent: deque[tuple[int, int]] = deque(maxlen=64)
         if isinstance(model, OnPolicyAlgorithm):
             self._discount = Discount(model.gamma, model.gae_lambda, config.discount_per == "frame")
@@ -104,9 +111,9 @@ class Learner:
         else:
             assert isinstance(model, OffPolicyAlgorithm)
             self._discount = Discount(model.gamma, per_frame=config.discount_per == "frame")
-            store = make_store(config.store, model.buffer_size, model.observation_space, config.pools)
+            self.store = make_store(config.store, model.buffer_size, model.observation_space, config.pools)
             self._replay = StoreReplay(
-                store, model.observation_space, model.action_space, model.device,
+                self.store, model.observation_space, model.action_space, model.device,
                 discount=self._discount, steps=getattr(model, "n_steps", 1), seed=config.seed,
             )  # fmt: skip
             model.replay_buffer = self._replay  # type: ignore[assignment] # train() only samples from it
@@ -154,12 +161,39 @@ class Learner:
         told = {lane: info for at, lane, info in block.endings if at == step}
         return self.recorder.record(lanes, block.rewards[step], block.done[step], block.frames[step], told)
 
+    @property
+    def version_now(self) -> int:
+        """The version of the model's weights, published or not."""
+        return self.version + int(self._updates != self._updates_seen)
+
+    @property
+    def _updates(self) -> int:
+        return int(getattr(self.model, "_n_updates", 0))
+
     def _publish(self) -> None:
-        updates = int(getattr(self.model, "_n_updates", 0))
-        if updates != self._updates_seen or not self._published:
-            self.version += int(self._published)
-            self._updates_seen, self._published = updates, True
+        if self.version_now != self.version or not self._published:
+            self.version, self._updates_seen, self._published = self.version_now, self._updates, True
             self.sampler.publish(self.version, self.model.policy.state_dict())
+
+    def begin_anew(self, seed: int) -> None:
+        """Let everything that draws numbers begin anew, here and in actors, as a resumed run does.
+
+        Args:
+            seed: of the random streams and the first lane.
+        """
+        self.sampler.begin_anew(seed)
+        self._published = False
+        self.draw_from(seed)
+
+    def draw_from(self, seed: int) -> None:
+        """Begin the learner's random streams anew: torch's, numpy's and Python's, and the replay's.
+
+        Args:
+            seed: of all of them.
+        """
+        set_random_seed(seed, using_cuda=self.model.device.type == "cuda")
+        if self.store is not None:
+            self._replay.rng = np.random.default_rng(seed)
 
     def _play(self, blocks: list[Block], step: int, callback: BaseCallback) -> NDArray[np.bool_] | None:
         """Tell everyone who counts steps of one that was played; None if training shall end."""
@@ -319,8 +353,9 @@ class Learner:
         log_interval: int | None = None,
     ) -> RolloutReturn:
         """Put what actors played into the store; in place of ``collect_rollouts``."""
-        model, store = self.model, self._replay.store
+        model, store = self.model, self.store
         assert isinstance(model, OffPolicyAlgorithm)
+        assert store is not None
         steps = episodes = 0
         filled = store.filled if isinstance(store, Pools) else None
         callback.on_rollout_start()

@@ -75,6 +75,18 @@ class Sampler(Protocol):
         """
         ...
 
+    def begin_anew(self, seed: int) -> None:
+        """Let every actor begin anew: new lanes, new random streams, nothing of the time before.
+
+        What comes then is what a sampler made with this seed would bring, and does not continue what came
+        before: unfinished episodes are never heard of again. Called in strict order, after all blocks were
+        taken; weights are published before the next :meth:`collect`.
+
+        Args:
+            seed: of the first lane.
+        """
+        ...
+
     def close(self) -> None:
         """End the actors and free what they held. Harmless if called twice."""
         ...

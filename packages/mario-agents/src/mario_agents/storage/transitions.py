@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,7 @@ from mario_agents.storage.batch import Batch
 from mario_agents.storage.pictures import PictureQueue, RecentPictures
 from mario_agents.storage.priorities import Priorities
 from mario_agents.storage.returns import Discount, n_step
+from mario_agents.storage.saved import SavedArrays, grouped
 from mario_agents.storage.segment import Leaves, Segment
 
 
@@ -95,6 +99,34 @@ class TransitionStore:
             self._tails[segment.lane] = (int(names[-1]), segment.first_step + len(segment))
         if self._priorities is not None:
             self._priorities.add(slots)
+
+    def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give all that :meth:`restore` needs; see :meth:`Store.save`."""
+        yield "counts", np.array([self.added, self._oldest], np.int64)
+        written = min(self.added, self.capacity)
+        for group, rings in self._rings():
+            yield from ((group + key, ring[:written]) for key, ring in rings.items())
+        for key, queue in self._pictures.items():
+            yield f"stacks/{key}", np.array(queue.shape, np.int64)
+            yield from grouped(f"pictures/{key}/", queue.save())
+        if self._priorities is not None:
+            yield from grouped("priorities/", self._priorities.save())
+
+    def restore(self, saved: SavedArrays) -> None:
+        """Take over what another saved; see :meth:`Store.restore`."""
+        self.added, self._oldest = saved["counts"].tolist()
+        slots = np.arange(min(self.added, self.capacity))
+        for group, rings in self._rings():
+            for key in saved.names(group):
+                self._write(rings, slots, {key: saved[group + key]})
+        for key in saved.names("stacks/"):
+            self._pictures[key] = PictureQueue(tuple(saved[f"stacks/{key}"].tolist()))
+            self._pictures[key].restore(saved.under(f"pictures/{key}/"))
+        if self._priorities is not None:
+            self._priorities.restore(saved.under("priorities/"))
+
+    def _rings(self) -> tuple[tuple[str, Leaves], ...]:
+        return ("columns/", self._columns), ("now/", self._now), ("next/", self._next)
 
     def _name_pictures(self, segment: Segment, key: str) -> NDArray[np.int64]:
         moments = segment.observations[key]
