@@ -75,7 +75,8 @@ def train(
         float, typer.Option(help="Seconds after which an async actor that does not move counts as stuck.")
     ] = 60.0,
     on_trouble: Annotated[
-        str, typer.Option(help="If an environment raises, gives NaN or hangs: stop, or restart (async).")
+        str,
+        typer.Option(help="If an environment raises, gives NaN or hangs: stop, skip or restart."),
     ] = "stop",
     exact_resume: Annotated[
         bool,

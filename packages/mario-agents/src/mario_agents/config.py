@@ -40,9 +40,10 @@ class TrainConfig(BaseModel):
     patience: float = Field(
         default=60.0, gt=0, description="seconds after which an actor that does not move counts as stuck"
     )
-    on_trouble: Literal["stop", "restart"] = Field(
+    on_trouble: Literal["stop", "restart", "skip"] = Field(
         default="stop",
-        description="when an environment raises, gives NaN or hangs: save and stop, or start that actor anew",
+        description="when an environment raises, gives NaN or hangs: save and stop, start its actor anew, or "
+        "drop its episode and go on",
     )
     exact_resume: bool = Field(
         default=True,

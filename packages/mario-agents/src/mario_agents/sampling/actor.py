@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,9 +78,11 @@ class Actor:
         self._first_lane = number * self._lanes
         self._random = OwnRandom()
         self.seed, self.version, self.first_step = seed, 0, first_step
+        self._began_at = first_step
         with self._random:
             set_random_seed(seed)  # environments may draw from these streams when they are made
-            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs)
+            skip = config.on_trouble == "skip"
+            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs, skip=skip)
             names = tuple(envs.batch.metadata.get("episode_info", ()))
             settings = dict(config.hyperparams)
             if "buffer_size" in settings:
@@ -147,10 +149,15 @@ class Actor:
         block = self._catch.block(
             self.number, self._first_lane, self.first_step, self.version, self._last_values
         )
-        check_finite(block, self.seed)
+        before = self.first_step - self._began_at
+        check_finite(block, self.seed, before)
+        troubles = tuple(
+            f"lane {self._first_lane + lane} (seed {self.seed + lane}) failed in step {before + step}: {what}"
+            for step, lane, what in self._catch.troubles
+        )
         self.first_step += block.steps
         self._catch.begin(keep_going)
-        return block
+        return replace(block, troubles=troubles)
 
     def _play(self, length: TrainFreq) -> bool:
         model = self.model
@@ -170,8 +177,8 @@ class Actor:
 
     @property
     def steps(self) -> int:
-        """Steps that each lane has played, those of a block that is not yet whole included."""
-        return self.first_step + self._catch.steps
+        """Steps that each lane has played by its seed, those of a block that is not yet whole included."""
+        return self.first_step - self._began_at + self._catch.steps
 
     def _keep_last_values(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
         self._last_values = last_values.detach().cpu().numpy().reshape(-1).astype(np.float32)

@@ -232,7 +232,8 @@ class AsyncSampler:
                 self._replace(handle, "died")
                 continue
             if message[0] == "trouble":
-                self._trouble(handle, message[1])
+                # Where failures are skipped, what comes here is what skipping did not help.
+                self._trouble(handle, message[1], stop=self._config.on_trouble != "restart")
                 continue
             _, slot, number, bare, places = message
             blocks.append(handle.slots.take(slot, number, bare, places))
@@ -260,11 +261,13 @@ class AsyncSampler:
                 handle,
                 f"lanes {first} to {first + lanes - 1} (seeds {seed} to {seed + lanes - 1}) have not moved "
                 f"for {now - handle.beat_at:.0f} seconds, after step {handle.steps}",
+                stop=self._config.on_trouble == "stop",
             )
 
-    def _trouble(self, handle: _Handle, text: str) -> None:
-        if self._config.on_trouble == "stop":
+    def _trouble(self, handle: _Handle, text: str, *, stop: bool) -> None:
+        if stop:
             raise EnvironmentTroubleError(text)
+        self.counts.tell(text)
         self._replace(handle, text)
 
     def _replace(self, handle: _Handle, reason: str) -> None:

@@ -44,7 +44,9 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
     if config.sampler == "sync" and order.kind != "strict":
         raise AgentsError(f"--sampler sync is always strict; for --order {config.order} use --sampler async")
     if config.sampler == "sync" and config.on_trouble == "restart":
-        raise AgentsError("--on-trouble restart needs --sampler async, which can start an actor anew")
+        raise AgentsError(
+            "--on-trouble restart needs --sampler async, which can start an actor anew; or use skip"
+        )
     if is_recurrent(algorithm):
         if config.store == "transitions":
             raise AgentsError(f"{algorithm.name} learns from whole sequences: use --store segments")

@@ -146,20 +146,29 @@ class Learner:
             self.recorder.restart(lanes)  # another actor has taken over
         self._next_step[block.actor] = block.first_step + block.steps
         self.counts.actor_idle[block.actor] = block.idle
+        skipped = int(block.skipped.sum())
+        self.sampler.counts.skipped += skipped
+        for trouble in block.troubles:
+            self.sampler.counts.tell(f"{trouble}; its episode is dropped")
         lag = self.version - block.policy_version
         if self._order.allows(lag):
-            self.counts.lags[lag] += block.rewards.size
+            self.counts.lags[lag] += block.rewards.size - skipped
             return True
         # It was played all the same: its episodes count, its steps do not.
         for step in range(block.steps):
             self._record(block, step)
-        self.counts.dropped += block.rewards.size
+        self.counts.dropped += block.rewards.size - skipped
         return False
 
     def _record(self, block: Block, step: int) -> list[dict[str, Any]]:
         lanes = block.first_lane + np.arange(block.lanes)
         told = {lane: info for at, lane, info in block.endings if at == step}
-        return self.recorder.record(lanes, block.rewards[step], block.done[step], block.frames[step], told)
+        failed = block.skipped[step]
+        infos = self.recorder.record(
+            lanes, block.rewards[step], block.done[step] & ~failed, block.frames[step], told
+        )
+        self.recorder.restart(lanes[failed])
+        return infos
 
     @property
     def version_now(self) -> int:
@@ -202,7 +211,7 @@ class Learner:
         blocks = [block for block in blocks if step < block.steps]
         for block in blocks:
             infos += self._record(block, step)
-        dones = np.concatenate([block.done[step] for block in blocks])
+        dones = np.concatenate([block.done[step] & ~block.skipped[step] for block in blocks])
         self.model.num_timesteps += len(infos)
         callback.update_locals(
             {"infos": infos, "dones": dones, "rewards": np.concatenate([b.rewards[step] for b in blocks])}
@@ -219,6 +228,8 @@ class Learner:
             lags=dict(sorted(counts.lags.items())),
             dropped=counts.dropped,
             replaced=self.sampler.counts.replaced,
+            skipped=self.sampler.counts.skipped,
+            troubles=list(self.sampler.counts.troubles),
             learner_idle=round(counts.idle_share, 4),
             actor_idle={actor: round(share, 4) for actor, share in sorted(counts.actor_idle.items())},
         )
@@ -268,9 +279,11 @@ class Learner:
             values, log_probs, last_values, final_values, weights = self._correct(block)
         next_values = np.concatenate([values[1:], last_values[None]])
         next_values[block.done] = final_values
+        # A step that failed is worth what was expected: its advantage is 0 and its value's error, too.
+        expected = values - self._discount.powers(block.frames)[0] * next_values
         found, targets = advantages(
             self._discount,
-            rewards=block.rewards,
+            rewards=np.where(block.skipped, expected, block.rewards),
             values=values,
             next_values=next_values,
             terminated=block.terminated,
@@ -293,7 +306,7 @@ class Learner:
             # [T, layers, lanes, size]: sb3-contrib's recurrent buffer has lanes third.
             getattr(buffer, name)[:, :, columns] = block.extras[name]
         if isinstance(buffer, SegmentRollout):
-            for segment in block.segments():
+            for segment in block.segments(whole=True):
                 buffer.add_segment(segment)
         elif isinstance(buffer.observations, dict):
             for key, part in block.observations.items():
