@@ -41,7 +41,8 @@ def drawn_from_replay(run: Path) -> dict[str, Any]:
         return {}
     config = read_checkpoint(checkpoint)[0].config
     space, _ = probe_spaces(config.env_id, config.env_kwargs)
-    store = make_store(config.store, config.hyperparams["buffer_size"], space, config.pools)
+    capacity = config.hyperparams["buffer_size"]
+    store = make_store(config.store, capacity, space, config.pools, config.priority_exponent)
     restore_replay(replay_of(checkpoint), store)
     return vars(store.sample(300, Discount(0.9), np.random.default_rng(0), steps=3))
 

@@ -34,6 +34,15 @@ class TrainConfig(BaseModel):
     pools: int = Field(
         default=1, gt=0, description="small stores that make up a replay; learning begins as one fills"
     )
+    priority_exponent: float = Field(
+        default=0.0, ge=0, le=1, description="alpha of prioritised sampling from a replay; 0 is uniform"
+    )
+    priority_correction: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="beta of its importance weights at first; it rises to 1",
+    )
     discount_per: Literal["step", "frame"] = Field(
         default="step", description="what gamma, and lambda with it, is counted by"
     )

@@ -7,6 +7,9 @@ from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.sampling.protocol import Order
 
+#: Algorithms whose loss is known for each transition; see :mod:`mario_agents.algorithms.prioritised`.
+BY_PRIORITY = ("dqn", "qrdqn")
+
 
 def is_recurrent(algorithm: Algorithm) -> bool:
     """Tell whether an algorithm's networks have states, so that it learns from whole sequences."""
@@ -58,6 +61,12 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
         raise AgentsError(f"{algorithm.name} keeps no replay that could be made of pools: leave --pools out")
     if config.pools > 1 and config.hyperparams.get("buffer_size", 1_000_000) < config.pools:
         raise AgentsError(f"{config.pools} pools need a buffer_size of at least as many transitions")
+    if config.priority_exponent > 0:
+        if algorithm.name not in BY_PRIORITY:
+            able = " and ".join(BY_PRIORITY)
+            raise AgentsError(f"{algorithm.name} cannot learn from a prioritised replay, as {able} can")
+        if config.store != "transitions" or config.pools > 1:
+            raise AgentsError("a prioritised replay is one store: use --store transitions and no --pools")
     frequency = config.hyperparams.get("train_freq")
     if isinstance(frequency, list | tuple) and frequency[-1] == "episode":
         if config.lanes > 1:

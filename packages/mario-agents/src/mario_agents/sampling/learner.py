@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, TrainFrequencyUnit
 from stable_baselines3.common.utils import obs_as_tensor, set_random_seed
 
+from mario_agents.algorithms.prioritised import train_by_priority
 from mario_agents.config import TrainConfig
 from mario_agents.manifest import SamplingRecord
 from mario_agents.recording import RecordEpisodes
@@ -111,7 +113,10 @@ class Learner:
         else:
             assert isinstance(model, OffPolicyAlgorithm)
             self._discount = Discount(model.gamma, per_frame=config.discount_per == "frame")
-            self.store = make_store(config.store, model.buffer_size, model.observation_space, config.pools)
+            self.store = make_store(
+                config.store, model.buffer_size, model.observation_space, config.pools,
+                config.priority_exponent,
+            )  # fmt: skip
             self._replay = StoreReplay(
                 self.store, model.observation_space, model.action_space, model.device,
                 discount=self._discount, steps=getattr(model, "n_steps", 1), seed=config.seed,
@@ -119,6 +124,9 @@ class Learner:
             model.replay_buffer = self._replay  # type: ignore[assignment] # train() only samples from it
             model.optimize_memory_usage = False  # that is what the store does
             model.collect_rollouts = self._collect_off_policy  # type: ignore[method-assign]
+            if config.priority_exponent > 0:
+                by_priority = partial(train_by_priority, model, self._replay, config.priority_correction)
+                model.train = by_priority  # type: ignore[method-assign]
 
     # -- what both kinds of algorithm do --------------------------------------------------------------------
 

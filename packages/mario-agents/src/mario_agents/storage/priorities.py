@@ -72,12 +72,14 @@ class Priorities:
     Args:
         slots: size of the ring.
         exponent: α; 0 is uniform, 1 proportional.
-        correction: β of the importance weights, 1 corrects in full.
+
+    Attributes:
+        correction: β of the importance weights, 1 corrects in full; it may change from draw to draw.
     """
 
     def __init__(self, slots: int, exponent: float = 0.6, correction: float = 0.4) -> None:
         self._tree, self._slots = SumTree(slots), slots
-        self._exponent, self._correction = exponent, correction
+        self._exponent, self.correction = exponent, correction
         self._highest = 1.0
 
     def add(self, slots: NDArray[np.int64]) -> None:
@@ -126,5 +128,5 @@ class Priorities:
         points = (np.arange(size) + rng.random(size)) * (self._tree.total / size)
         slots = self._tree.find(np.minimum(points, np.nextafter(self._tree.total, 0.0)))
         chances = self._tree.get(slots) / self._tree.total
-        weights = (count * chances) ** -self._correction
+        weights = (count * chances) ** -self.correction
         return slots, (weights / weights.max()).astype(np.float32)
