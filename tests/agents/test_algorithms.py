@@ -10,7 +10,7 @@ from gymnasium import spaces
 from mario_agents import experiment
 from mario_agents.acting import load_agent
 from mario_agents.algorithms.registry import ALGORITHMS
-from mario_agents.checkpoints import read_checkpoint
+from mario_agents.checkpoints import list_checkpoints, read_checkpoint
 from mario_agents.configure import configure_run
 from mario_agents.env_ids import find_env
 from mario_agents.hyperparams import constructor_keys
@@ -45,7 +45,10 @@ def test_trains_resumes_and_acts(name: str, tmp_path: Path) -> None:
     resumed = experiment.resume(run, steps=192)
     assert resumed.steps >= trained.steps + 192
     assert resumed.episodes >= trained.episodes
-    assert len(list((run / "checkpoints").iterdir())) == 2
+    assert len(list_checkpoints(run / "checkpoints")) == 2
+    replays = list((run / "checkpoints").glob("*.replay.npz"))
+    assert len(replays) == ("learning_starts" in overrides)
+    assert len(list((run / "checkpoints").iterdir())) == 2 + len(replays)
 
     lanes = make_lanes(find_env(env_id), 3, {})
     agent, info = load_agent(run, lanes.observation_space, lanes.action_space, deterministic=True)
@@ -55,9 +58,11 @@ def test_trains_resumes_and_acts(name: str, tmp_path: Path) -> None:
     assert all(lanes.action_space.contains(action) for action in actions)
 
 
-def test_a_resumed_replay_is_filled_before_the_first_update(tmp_path: Path) -> None:
+def test_a_replay_that_was_not_saved_is_filled_before_the_first_update(tmp_path: Path) -> None:
     overrides = {key: SMALL[key] for key in ("batch_size", "learning_starts", "gradient_steps", "train_freq")}
-    config = configure_run("sac", "Pendulum-v1", steps=256, seed=1, lanes=2, overrides=overrides)
+    config = configure_run(
+        "sac", "Pendulum-v1", steps=256, seed=1, lanes=2, overrides=overrides, save_replay=False
+    )
     first, _ = read_checkpoint(experiment.train(config, tmp_path / "run").checkpoint)
     second, _ = read_checkpoint(experiment.resume(tmp_path / "run", steps=192).checkpoint)
     steps_per_update = 16 * 2

@@ -16,7 +16,7 @@ class Timed(gymnasium.Env[Any, Any]):
 
     Args:
         at: global step of this environment at which ``trouble`` happens.
-        trouble: ``raise``, ``no-number``, ``hang`` or ``die``.
+        trouble: ``raise``, ``no-number``, ``hang`` or ``die``; or ``always``, at any step.
         pause: seconds that a step takes.
     """
 
@@ -36,6 +36,8 @@ class Timed(gymnasium.Env[Any, Any]):
         self.total += 1
         if self.pause:
             time.sleep(self.pause)
+        if self.trouble == "always":
+            raise RuntimeError("there is no console")
         if self.total == self.at:
             if self.trouble == "raise":
                 raise RuntimeError("the console caught fire")
@@ -52,4 +54,36 @@ class Timed(gymnasium.Env[Any, Any]):
         return self.place.copy(), reward, bool(self.place[1] > 2), False, {"frames": frames}
 
 
+class Sealed(gymnasium.Env[Any, Any]):
+    """Tells of each observation and reward whether it is whole.
+
+    An observation is a number of the episode, the step, and their sum; the reward is the sum before the step.
+
+    Args:
+        pause: seconds that a step takes.
+    """
+
+    action_space = spaces.Discrete(2)
+    observation_space = spaces.Box(0, 10**6, (3,), np.float32)
+
+    def __init__(self, pause: float = 0.0) -> None:
+        self.pause = pause
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
+        super().reset(seed=seed)
+        self.number, self.steps = int(self.np_random.integers(10**5)), 0
+        return self._look(), {}
+
+    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        if self.pause:
+            time.sleep(self.pause)
+        reward = float(self.number + self.steps)
+        self.steps += 1
+        return self._look(), reward, self.steps > 40, False, {}
+
+    def _look(self) -> Any:
+        return np.array([self.number, self.steps, self.number + self.steps], np.float32)
+
+
+gymnasium.register("Sealed-v0", Sealed)
 gymnasium.register("Timed-v0", Timed, max_episode_steps=11)

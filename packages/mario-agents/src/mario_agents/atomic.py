@@ -3,7 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Write a file piece by piece; it gets its name when the block is left without an error.
+
+    Args:
+        path: where the file goes; its folder exists.
+
+    Raises:
+        OSError: it could not be written; nothing of it is left, and what had its name is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        put_in_place(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -16,14 +39,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: it could not be written; nothing of it is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-        put_in_place(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    with open_atomically(path) as file:
+        file.write(content)
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

@@ -60,6 +60,7 @@ class CheckpointInfo(BaseModel):
     frames: int = Field(ge=0, description="frames so far")
     episodes: int = Field(ge=0, description="finished episodes so far")
     seconds: float = Field(ge=0, description="seconds of training so far")
+    policy_version: int = Field(default=0, ge=0, description="of the weights; a replay holds older ones")
     optimisers: dict[str, list[dict[str, Any]]] = Field(description="parameter groups without the parameters")
     same_as: dict[str, str] = Field(description="tensors stored under another name")
     versions: dict[str, str] = Field(description="distributions that wrote it")
@@ -93,6 +94,7 @@ def save_checkpoint(
     episodes: int,
     seconds: float,
     versions: Mapping[str, str],
+    policy_version: int = 0,
 ) -> Path:
     """Write a checkpoint, then delete all but the newest ``config.keep``.
 
@@ -110,6 +112,7 @@ def save_checkpoint(
         frames=frames,
         episodes=episodes,
         seconds=seconds,
+        policy_version=policy_version,
         optimisers=optimisers,
         same_as=same_as,
         versions=dict(versions),
@@ -118,7 +121,7 @@ def save_checkpoint(
     try:
         write_checkpoint(path, info, stored)
     except OSError as error:
-        raise CheckpointError(_why_not_written(path, error)) from error
+        raise CheckpointError(why_not_written(path, error)) from error
     for old in list_checkpoints(folder)[: -config.keep]:
         old.unlink()
     return path
@@ -140,7 +143,13 @@ def write_checkpoint(path: Path, info: CheckpointInfo, tensors: Mapping[str, tor
     write_atomically(path, save_tensors(dict(tensors), metadata))
 
 
-def _why_not_written(path: Path, error: OSError) -> str:
+def why_not_written(path: Path, error: OSError) -> str:
+    """Say in one line what the disk refused, and what to do.
+
+    Args:
+        path: a checkpoint, or what belongs to one.
+        error: what the system said.
+    """
     earlier = list_checkpoints(path.parent)
     kept = f"the last checkpoint, {earlier[-1]}, is whole" if earlier else "there is no earlier checkpoint"
     advice = (

@@ -85,8 +85,18 @@ def train(
         float, typer.Option(help="Seconds after which an async actor that does not move counts as stuck.")
     ] = 60.0,
     on_trouble: Annotated[
-        str, typer.Option(help="If an environment raises, gives NaN or hangs: stop, or restart (async).")
+        str,
+        typer.Option(help="If an environment raises, gives NaN or hangs: stop, skip or restart."),
     ] = "stop",
+    exact_resume: Annotated[
+        bool,
+        typer.Option(
+            help="At checkpoints of a strict run, begin episodes anew: resume equals an unbroken run."
+        ),
+    ] = True,
+    save_replay: Annotated[
+        bool, typer.Option(help="Save the replay with the newest checkpoint; else resume refills it.")
+    ] = True,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -135,6 +145,8 @@ def train(
         discount_per=discount_per,
         patience=patience,
         on_trouble=on_trouble,
+        exact_resume=exact_resume,
+        save_replay=save_replay,
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
         device=device,

@@ -41,15 +41,32 @@ class TrainConfig(BaseModel):
     pools: int = Field(
         default=1, gt=0, description="small stores that make up a replay; learning begins as one fills"
     )
+    priority_exponent: float = Field(
+        default=0.0, ge=0, le=1, description="alpha of prioritised sampling from a replay; 0 is uniform"
+    )
+    priority_correction: float = Field(
+        default=0.4,
+        ge=0,
+        le=1,
+        description="beta of its importance weights at first; it rises to 1",
+    )
     discount_per: Literal["step", "frame"] = Field(
         default="step", description="what gamma, and lambda with it, is counted by"
     )
     patience: float = Field(
         default=60.0, gt=0, description="seconds after which an actor that does not move counts as stuck"
     )
-    on_trouble: Literal["stop", "restart"] = Field(
+    on_trouble: Literal["stop", "restart", "skip"] = Field(
         default="stop",
-        description="when an environment raises, gives NaN or hangs: save and stop, or start that actor anew",
+        description="when an environment raises, gives NaN or hangs: save and stop, start its actor anew, or "
+        "drop its episode and go on",
+    )
+    exact_resume: bool = Field(
+        default=True,
+        description="begin all episodes anew at checkpoints, so that a resumed run equals an unbroken one",
+    )
+    save_replay: bool = Field(
+        default=True, description="keep the replay of the newest checkpoint on disk, too"
     )
     hyperparams: dict[str, Any] = Field(
         default_factory=dict,
@@ -64,3 +81,8 @@ class TrainConfig(BaseModel):
     threads: int | None = Field(default=None, gt=0, description="torch threads; None chooses by observation")
     checkpoints: int = Field(default=20, gt=0, description="checkpoints saved over the budget, evenly")
     keep: int = Field(default=3, gt=0, description="newest checkpoints kept on disk")
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether chance begins anew at each checkpoint; the clock must have no say in what is learned."""
+        return self.exact_resume and self.order == "strict" and self.minutes is None

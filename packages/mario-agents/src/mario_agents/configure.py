@@ -52,6 +52,7 @@ def configure_run(
     check_action_space(algorithm, action_space)
     chosen = hp.choose(algorithm, env_id, observation_space, overrides)
     file_lanes, policy = (chosen.pop(key) for key in hp.OUR_KEYS)
+    replay = {key: chosen.pop(key) for key in hp.REPLAY_KEYS if key in chosen}
     try:
         config = TrainConfig(
             algorithm=algorithm.name,
@@ -63,6 +64,7 @@ def configure_run(
             lanes=lanes or file_lanes,
             hyperparams=chosen,
             policy=policy,
+            **replay,
             **{**settings, "store": settings.get("store") or default_store(algorithm)},
         )
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import configure
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from mario_agents import hyperparams as hp
 from mario_agents.algorithms.registry import find_algorithm
@@ -36,6 +36,7 @@ from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.samplers import make_sampler
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.trouble import EnvironmentTroubleError
+from mario_agents.saved_replay import drop_replays, replay_of, restore_replay, save_replay
 from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import TimeBudget
 from mario_agents.stopping import StopTraining, UpdateCutShort
@@ -97,8 +98,9 @@ def resume_command(run: Path) -> str:
 def resume(run: Path, *, steps: int | None = None, minutes: float | None = None) -> Outcome:
     """Go on with a run from its newest checkpoint.
 
-    Off-policy algorithms begin with an empty replay: they first act as they have learned, without updates,
-    for ``learning_starts`` steps.
+    In strict order, with a budget of steps alone, what follows equals what the unbroken run did after that
+    checkpoint. Where the replay was not saved, off-policy algorithms first act as they have learned, without
+    updates, for ``learning_starts`` steps.
 
     Args:
         run: the run folder.
@@ -171,7 +173,9 @@ class _Training:
         self.model = self._make_model()
         sampler = make_sampler(config, self.seed, _device(config), self.lanes.observation_space)
         try:
-            self.learner = Learner(self.model, sampler, config, self.recorder, self.stop.wanted)
+            version = info.policy_version if info else 0
+            self.learner = Learner(self.model, sampler, config, self.recorder, self.stop.wanted, version)
+            self.refill = self._go_on()
             # Not before the agent exists: a refused setting leaves no folder behind.
             for folder in ("training", "checkpoints", "tensorboard"):
                 (self.run / folder).mkdir(parents=True, exist_ok=True)
@@ -194,12 +198,30 @@ class _Training:
                 algorithm, config.hyperparams, config.policy, self.lanes, self.time_budget,
                 device=device, seed=config.seed,
             )  # fmt: skip
-        # The same seed again would replay the episodes and the noise of the first call.
-        self.seed = int(np.random.SeedSequence((config.seed, len(self.calls))).generate_state(1)[0] >> 1)
+        assert self.info is not None
+        self.seed = seed_after(config.seed, self.info.steps)
         model, _ = load_model(
             self.checkpoint, self.lanes, device=device, seed=self.seed, time_budget=self.time_budget
         )
         return model
+
+    def _go_on(self) -> bool:
+        """Take over the rest of what a checkpoint holds; return whether the replay has to be filled anew."""
+        if self.checkpoint is None:
+            return False
+        self.learner.draw_from(self.seed)
+        store, path = self.learner.store, replay_of(self.checkpoint)
+        if store is None:
+            return False
+        if path.exists():
+            restore_replay(path, store)
+            return False
+        print(
+            f"{self.checkpoint.name} has no saved replay: it is filled anew before the next update, and the "
+            "run does not equal an unbroken one",
+            file=sys.stderr,
+        )
+        return True
 
     def _learn(self, steps: int) -> Outcome:
         frames_before = self.recorder.frames
@@ -208,9 +230,9 @@ class _Training:
         callbacks: list[BaseCallback] = [
             stop,
             progress,
-            SaveEvenly(self.save, self.used, self.config.checkpoints),
+            SaveEvenly(self.save_and_begin_anew, self.used, self.config.checkpoints),
         ]
-        if self.info is not None and isinstance(self.model, OffPolicyAlgorithm):
+        if self.refill:
             callbacks.append(RefillReplay())
         callback = CallbackList(callbacks)
         self._write_manifest(ended=None, stopped_by=None)
@@ -251,8 +273,20 @@ class _Training:
         """Return the share of the budget that is used, by steps or by minutes, whichever is more."""
         return max(self.model.num_timesteps / self.config.steps, 1.0 - self.time_budget.remaining)
 
+    def save_and_begin_anew(self) -> None:
+        """Write a checkpoint, and go on from it as a resumed run would.
+
+        Both then play the same, whatever the environment: there is no state of it to be saved.
+        """
+        self.save()
+        if self.config.repeatable:
+            self.learner.begin_anew(seed_after(self.config.seed, self.model.num_timesteps))
+
     def save(self) -> Path:
         """Write a checkpoint, and in the manifest how far the run is."""
+        if self.config.save_replay and self.learner.store is not None:
+            # First: a checkpoint that is there has its replay.
+            save_replay(self.run / "checkpoints", self.learner.store, self.model.num_timesteps)
         path = save_checkpoint(
             self.run / "checkpoints",
             self.model,
@@ -261,7 +295,9 @@ class _Training:
             episodes=self.recorder.episodes,
             seconds=self.time_budget.elapsed,
             versions=self.calls[-1].versions,
+            policy_version=self.learner.version_now,
         )
+        drop_replays(path)
         self._write_manifest(ended=None, stopped_by=None)
         return path
 
@@ -288,6 +324,18 @@ class _Training:
             seconds=round(self.time_budget.elapsed, 3),
             calls=self.calls,
         ).write(self.run)
+
+
+def seed_after(seed: int, steps: int) -> int:
+    """Return the seed of what follows a checkpoint.
+
+    It depends on where the checkpoint is and on nothing else, so that going on and resuming draw the same.
+
+    Args:
+        seed: of the run.
+        steps: environment steps of the checkpoint.
+    """
+    return int(np.random.SeedSequence((seed, steps)).generate_state(1)[0] >> 1)
 
 
 def _device(config: TrainConfig) -> str:

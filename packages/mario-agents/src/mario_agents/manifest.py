@@ -29,6 +29,10 @@ class SamplingRecord(BaseModel):
     lags: dict[int, int] = Field(description="versions that data lagged behind the learner → transitions")
     dropped: int = Field(description="transitions that lagged more than the order allows")
     replaced: int = Field(description="actors that died or got stuck and were started anew")
+    skipped: int = Field(default=0, description="steps that failed and were left out, and their episodes")
+    troubles: list[str] = Field(
+        default=[], description="the latest things that went wrong in environments: lane, seed, step, reason"
+    )
     learner_idle: float = Field(description="share of the time that the learner waited, 0 to 1")
     actor_idle: dict[int, float] = Field(description="actor → share of its time that it waited, latest block")
 

@@ -24,6 +24,8 @@ Kind = Literal["image", "vector", "dict"]
 
 #: Settings that our files may hold beside the constructor arguments of the algorithm.
 OUR_KEYS = ("lanes", "policy")
+#: Likewise, of the replay; not every algorithm has them.
+REPLAY_KEYS = ("priority_exponent", "priority_correction")
 #: Constructor arguments that a run decides itself.
 _TAKEN_KEYS = frozenset(
     {
@@ -97,7 +99,7 @@ def choose(
         pattern, _, only_kind = key.partition(" @")
         if fnmatchcase(name, pattern) and only_kind in ("", kind):
             _apply(chosen, values)
-    valid = constructor_keys(algorithm)
+    valid = [*constructor_keys(algorithm), *REPLAY_KEYS]
     for key in overrides or {}:
         if key not in valid:
             raise AgentsError(f"{algorithm.name} has no hyper-parameter {key!r}{did_you_mean(key, valid)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import TrainFreq
+from stable_baselines3.common.utils import set_random_seed
 
 from mario_agents import hyperparams as hp
 from mario_agents.algorithms.registry import find_algorithm
@@ -47,6 +48,15 @@ class Clock:
     total_steps: int = 1
 
 
+def first_step_of(beginning: int) -> int:
+    """Return what an actor counts its steps from: far from all steps of those before it in the same lanes.
+
+    Args:
+        beginning: how many there were.
+    """
+    return beginning << 40
+
+
 class Actor:
     """Plays in its share of a run's lanes, with the algorithm's own ``collect_rollouts`` and random streams.
 
@@ -55,20 +65,31 @@ class Actor:
         number: which actor, from 0.
         seed: of its random streams and of its first lane; the next lane gets one more.
         device: where its network lies.
+        first_step: what to count its steps from, see :func:`first_step_of`.
 
     Attributes:
         version: of the weights that it acts with.
         first_step: steps that each of its lanes has played.
     """
 
-    def __init__(self, config: TrainConfig, number: int, seed: int, device: str = "cpu") -> None:
+    def __init__(
+        self, config: TrainConfig, number: int, seed: int, device: str = "cpu", first_step: int = 0
+    ) -> None:
         self.number = number
         self._lanes = config.lanes // config.actors
         self._first_lane = number * self._lanes
         self._random = OwnRandom()
-        self.seed, self.version, self.first_step = seed, 0, 0
+        self.seed, self.version, self.first_step = seed, 0, first_step
+        self._began_at = first_step
         with self._random:
-            envs = make_lanes(find_env(config.env_id), self._lanes, config.env_kwargs, infos=("frames",))
+            set_random_seed(seed)  # environments may draw from these streams when they are made
+            envs = make_lanes(
+                find_env(config.env_id),
+                self._lanes,
+                config.env_kwargs,
+                infos=("frames",),
+                skip=config.on_trouble == "skip",
+            )
             names = tuple(envs.batch.metadata.get("episode_info", ()))
             settings = dict(config.hyperparams)
             if "buffer_size" in settings:
@@ -147,10 +168,15 @@ class Actor:
             if self._own_pace is None
             else self._own_pace.block(*place)
         )
-        check_finite(block, self.seed)
+        before = self.first_step - self._began_at
+        check_finite(block, self.seed, before)
+        troubles = tuple(
+            f"lane {self._first_lane + lane} (seed {self.seed + lane}) failed in step {before + step}: {what}"
+            for step, lane, what in self._catch.troubles
+        )
         self.first_step += block.steps
         caught.begin(keep_going)
-        return block
+        return replace(block, troubles=troubles)
 
     def _play(self, length: TrainFreq) -> bool:
         model = self.model
@@ -174,8 +200,8 @@ class Actor:
 
     @property
     def steps(self) -> int:
-        """Steps that each lane has played, those of a block that is not yet whole included."""
-        return self.first_step + (self._own_pace or self._catch).steps
+        """Steps that each lane has played by its seed, those of a block that is not yet whole included."""
+        return self.first_step - self._began_at + (self._own_pace or self._catch).steps
 
     def _see(self, buffer: object, actions: object, observations: Any, *_: object) -> None:
         self.model._last_obs = observations

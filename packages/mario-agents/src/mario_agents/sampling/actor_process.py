@@ -26,7 +26,7 @@ def run_actor(order: ActorOrder, learner: Connection) -> None:
     """Run an actor in this process until the learner says stop, or is gone.
 
     Messages to the learner: ``("block", slot, number, block, places)``, or ``("trouble", text)`` and the end.
-    From it: a :class:`Play`, ``("free", slot)``, or ``("stop",)``.
+    From it: a :class:`Play`, ``("free", slot)``, an order to begin anew with, or ``("stop",)``.
 
     Args:
         order: what to play.
@@ -36,8 +36,7 @@ def run_actor(order: ActorOrder, learner: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     try:
-        actor = Actor(order.config, order.number, order.seed)
-        actor.first_step = order.first_step
+        actor = _begin(order)
         weights = SharedWeights(actor.model.policy.state_dict(), order.weights)
         slots = Slots(order.slot_count, order.slot_size, order.slots)
         _Playing(order, actor, weights, slots, learner).run()
@@ -51,6 +50,10 @@ def run_actor(order: ActorOrder, learner: Connection) -> None:
             else f"actor {order.number}: {type(error).__name__}: {error}"
         )
         learner.send(("trouble", " ".join(str(told).split())))
+
+
+def _begin(order: ActorOrder) -> Actor:
+    return Actor(order.config, order.number, order.seed, first_step=order.first_step)
 
 
 class _Playing:
@@ -103,6 +106,9 @@ class _Playing:
             message = self._learner.recv()
             if isinstance(message, Play):
                 self._play = message
+            elif isinstance(message, ActorOrder):
+                self._actor.close()
+                self._actor = _begin(message)
             elif message[0] == "free":
                 self._free.append(message[1])
             else:

@@ -14,7 +14,7 @@ from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
-from mario_agents.sampling.actor import Clock
+from mario_agents.sampling.actor import Clock, first_step_of
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.fitting import is_off_policy
 from mario_agents.sampling.protocol import Order, SamplerCounts
@@ -56,6 +56,7 @@ class AsyncSampler:
         self._pieces: deque[Block] = deque()
         self._deaths = [0] * config.actors
         self._incarnations = [0] * config.actors
+        self._beginnings = [0] * config.actors
         self._beats = [(0, 0.0)] * config.actors
 
     def publish(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
@@ -109,15 +110,26 @@ class AsyncSampler:
 
     # -- actors, alive and dead -----------------------------------------------------------------------------
 
+    def begin_anew(self, seed: int) -> None:
+        """Let every actor begin anew where it is; see :meth:`Sampler.begin_anew`."""
+        self._seed = seed
+        self._incarnations = [0] * self._config.actors
+        for number, handle in enumerate(self._handles):
+            self._beginnings[number] += 1
+            handle.begin_anew(self._seed_of(number), first_step_of(self._beginnings[number]))
+
     def _start(self, number: int) -> RemoteActor:
+        self._beats[number] = 0, time.monotonic()
+        first_step = first_step_of(self._beginnings[number])
+        return self._actors.begin(number, self._seed_of(number), first_step, self._block_steps)
+
+    def _seed_of(self, number: int) -> int:
         again = self._incarnations[number]
         seed = self._seed + number * (self._config.lanes // self._config.actors)
         if again:
             # The same seed would play the same episodes once more.
             seed = int(np.random.SeedSequence((seed, again)).generate_state(1)[0] >> 1)
-        self._beats[number] = 0, time.monotonic()
-        # Its first step is far from all steps of the one before: nothing is taken for its continuation.
-        return self._actors.begin(number, seed, again << 40, self._block_steps)
+        return seed
 
     def _arrivals(self) -> list[Block]:
         """Wait a moment, and return the blocks that have come; replace who died."""
@@ -129,7 +141,8 @@ class AsyncSampler:
             elif arrival.died:
                 self._replace(handle, arrival.reason)
             else:
-                self._trouble(handle, arrival.reason)
+                # Where failures are skipped, what comes here is what skipping did not help.
+                self._trouble(handle, arrival.reason, stop=self._config.on_trouble != "restart")
         for handle in list(self._handles):
             self._look_at(handle)
         return blocks
@@ -146,11 +159,13 @@ class AsyncSampler:
                 handle,
                 f"lanes {first} to {first + lanes - 1} (seeds {seed} to {seed + lanes - 1}) have not moved "
                 f"for {now - seen_at:.0f} seconds, after step {handle.steps}",
+                stop=self._config.on_trouble == "stop",
             )
 
-    def _trouble(self, handle: RemoteActor, text: str) -> None:
-        if self._config.on_trouble == "stop":
+    def _trouble(self, handle: RemoteActor, text: str, *, stop: bool) -> None:
+        if stop:
             raise EnvironmentTroubleError(text)
+        self.counts.tell(text)
         self._replace(handle, text)
 
     def _replace(self, handle: RemoteActor, reason: str) -> None:
@@ -161,6 +176,7 @@ class AsyncSampler:
             raise AgentsError(f"actor {number} failed {MOST_DEATHS} times in a row; the last time: {reason}")
         self.counts.replaced += 1
         self._incarnations[number] += 1
+        self._beginnings[number] += 1
         self._handles[number] = self._start(number)
         if handle.asked is not None:
             self._handles[number].ask(handle.asked)

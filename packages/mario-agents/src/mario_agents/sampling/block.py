@@ -35,8 +35,10 @@ class Block:
         frames: int32 ``[T, L]``; 1 where the environment tells none.
         last_values: float32 ``[L]``, V of the last observation; empty off-policy.
         extras: name → ``[T, ...]``, what on-policy algorithms keep of each step: ``values`` and ``log_probs``
-            ``[T, L]``, ``episode_starts`` ``[T, L]``, and the states of recurrent networks.
+            ``[T, L]``, ``episode_starts`` ``[T, L]``, and the states of recurrent networks. And ``skipped``,
+            bool ``[T, L]``, if steps failed, of which nothing is learned: the episode was cut before them.
         endings: finished episodes.
+        troubles: what happened in steps that failed, with lane, seed and step.
         idle: share of the time since the actor's last block in which it waited, 0 to 1.
     """
 
@@ -55,6 +57,7 @@ class Block:
     last_values: NDArray[np.float32]
     extras: Leaves = field(default_factory=dict)
     endings: tuple[Ending, ...] = ()
+    troubles: tuple[str, ...] = ()
     idle: float = 0.0
 
     @property
@@ -71,6 +74,11 @@ class Block:
     def done(self) -> NDArray[np.bool_]:
         """Bool ``[T, L]``: an episode ended, either way."""
         return self.terminated | self.truncated
+
+    @property
+    def skipped(self) -> NDArray[np.bool_]:
+        """Bool ``[T, L]``: the step failed, and its episode is dropped."""
+        return self.extras.get("skipped", np.zeros(self.rewards.shape, bool))
 
     def copy(self) -> Block:
         """Return the same block with arrays of its own, which may be written to."""
@@ -105,13 +113,19 @@ class Block:
             truncated=self.truncated[at],
             frames=self.frames[at],
             extras={key: part[at] for key, part in self.extras.items()},
+            troubles=self.troubles if first == 0 else (),
             endings=tuple(
                 (step - first, lane, info) for step, lane, info in self.endings if first <= step < last
             ),
         )
 
-    def segments(self) -> list[Segment]:
-        """Return the block lane by lane."""
+    def segments(self, *, whole: bool = False) -> list[Segment]:
+        """Return the block lane by lane.
+
+        Args:
+            whole: one segment for each lane, the steps that failed included; else they are left out, and what
+                comes after them is a segment of its own.
+        """
         finals: list[dict[int, Leaves]] = [{} for _ in range(self.lanes)]
         for number, (step, lane) in enumerate(np.argwhere(self.done).tolist()):
             finals[lane][step] = {key: part[number] for key, part in self.finals.items()}
@@ -119,14 +133,25 @@ class Block:
             Segment.from_steps(
                 lane=self.first_lane + lane,
                 policy_version=self.policy_version,
-                first_step=self.first_step,
-                observations={key: part[:, lane] for key, part in self.observations.items()},
-                finals=finals[lane],
-                actions=self.actions[:, lane],
-                rewards=self.rewards[:, lane],
-                terminated=self.terminated[:, lane],
-                truncated=self.truncated[:, lane],
-                frames=self.frames[:, lane],
+                first_step=self.first_step + first,
+                observations={key: part[first : last + 1, lane] for key, part in self.observations.items()},
+                finals={step - first: final for step, final in finals[lane].items() if first <= step < last},
+                actions=self.actions[first:last, lane],
+                rewards=self.rewards[first:last, lane],
+                terminated=self.terminated[first:last, lane],
+                truncated=self.truncated[first:last, lane],
+                frames=self.frames[first:last, lane],
             )
             for lane in range(self.lanes)
+            for first, last in ([(0, self.steps)] if whole else _runs(~self.skipped[:, lane]))
         ]
+
+
+def _runs(kept: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return first and last (not included) of each stretch of True.
+
+    >>> _runs(np.array([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]])))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]

@@ -11,6 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from mario_agents.sampling.block import Block, Ending
+from mario_agents.sampling.skipping import TROUBLE
 from mario_agents.storage.segment import Leaves, to_leaves
 
 
@@ -46,6 +47,9 @@ class CatchSteps(BaseCallback):
         self._extras: dict[str, list[NDArray[Any]]] = {}
         self._endings: list[Ending] = []
         self._paid: list[NDArray[np.float64]] = []
+        self._skipped: list[NDArray[np.bool_]] = []
+        #: Steps that failed: the step, the lane, and what happened.
+        self.troubles: list[tuple[int, int, str]] = []
 
     def _on_step(self) -> bool:
         step = self.locals
@@ -57,6 +61,10 @@ class CatchSteps(BaseCallback):
                 self._finals.setdefault(key, []).append(np.array(final))
             told = {name: info[name] for name in self._episode_info if name in info}
             self._endings.append((len(self._paid), lane, told))
+        skipped = np.array([TROUBLE in info for info in infos])
+        for lane in np.flatnonzero(skipped).tolist():
+            self.troubles.append((len(self._paid), lane, infos[lane][TROUBLE]))
+        self._skipped.append(skipped)
         truncated = [bool(info.get("TimeLimit.truncated", False)) for info in infos]
         actions = step["actions"] if self._on_policy else step["buffer_actions"]
         self._keep(
@@ -120,6 +128,8 @@ class CatchSteps(BaseCallback):
         """
         self._see(self.model._last_obs)
         columns: dict[str, Any] = {name: np.stack(rows) for name, rows in self._columns.items()}
+        if self.troubles:
+            self._extras["skipped"] = self._skipped
         return Block(
             actor=actor,
             first_lane=first_lane,

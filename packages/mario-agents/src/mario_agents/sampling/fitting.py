@@ -9,6 +9,9 @@ from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.sampling.protocol import Order
 
+#: Algorithms whose loss is known for each transition; see :mod:`mario_agents.algorithms.prioritised`.
+BY_PRIORITY = ("dqn", "qrdqn")
+
 
 def is_recurrent(algorithm: Algorithm) -> bool:
     """Tell whether an algorithm's networks have states, so that it learns from whole sequences."""
@@ -59,7 +62,9 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
     if config.address is not None and config.sampler != "ray":
         raise AgentsError(f"--address is that of a Ray cluster: it needs --sampler ray, not {config.sampler}")
     if config.sampler == "sync" and config.on_trouble == "restart":
-        raise AgentsError("--on-trouble restart needs --sampler async, which can start an actor anew")
+        raise AgentsError(
+            "--on-trouble restart needs --sampler async or ray, which can start an actor anew; or use skip"
+        )
     if config.pace == "own":
         if order.kind == "strict":
             raise AgentsError(
@@ -70,6 +75,8 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
             raise AgentsError(
                 f"{algorithm.name} acts in all lanes at once as it is set up here: leave --pace own out"
             )
+        if config.on_trouble == "skip":
+            raise AgentsError("--pace own cannot skip a step that failed: use --on-trouble stop or restart")
     if is_recurrent(algorithm):
         if config.store == "transitions":
             raise AgentsError(f"{algorithm.name} learns from whole sequences: use --store segments")
@@ -81,6 +88,12 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
         raise AgentsError(f"{algorithm.name} keeps no replay that could be made of pools: leave --pools out")
     if config.pools > 1 and config.hyperparams.get("buffer_size", 1_000_000) < config.pools:
         raise AgentsError(f"{config.pools} pools need a buffer_size of at least as many transitions")
+    if config.priority_exponent > 0:
+        if algorithm.name not in BY_PRIORITY:
+            able = " and ".join(BY_PRIORITY)
+            raise AgentsError(f"{algorithm.name} cannot learn from a prioritised replay, as {able} can")
+        if config.store != "transitions" or config.pools > 1:
+            raise AgentsError("a prioritised replay is one store: use --store transitions and no --pools")
     frequency = config.hyperparams.get("train_freq")
     if isinstance(frequency, list | tuple) and frequency[-1] == "episode":
         if config.lanes > 1:

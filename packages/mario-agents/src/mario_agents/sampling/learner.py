@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, TrainFrequencyUnit
-from stable_baselines3.common.utils import obs_as_tensor
+from stable_baselines3.common.utils import obs_as_tensor, set_random_seed
 
+from mario_agents.algorithms.prioritised import train_by_priority
 from mario_agents.config import TrainConfig
 from mario_agents.manifest import SamplingRecord
 from mario_agents.recording import RecordEpisodes
@@ -32,6 +34,7 @@ from mario_agents.storage.replay import StoreReplay, make_store
 from mario_agents.storage.returns import Discount, advantages
 from mario_agents.storage.rollouts import SegmentRollout
 from mario_agents.storage.segment import Leaves, from_leaves
+from mario_agents.storage.store import Store
 
 
 @dataclass
@@ -70,6 +73,10 @@ class Learner:
         config: the run's settings.
         recorder: is told of every step.
         stop_wanted: whether someone asked to stop; asked while data is awaited.
+        policy_version: of the weights that the model has now.
+
+    Attributes:
+        store: where the transitions of an off-policy algorithm lie; None of others.
     """
 
     def __init__(
@@ -79,16 +86,18 @@ class Learner:
         config: TrainConfig,
         recorder: RecordEpisodes,
         stop_wanted: Callable[[], bool] = lambda: False,
+        policy_version: int = 0,
     ) -> None:
         self.model, self.sampler, self.recorder = model, sampler, recorder
         self.counts = LearnerCounts()
-        self.version = 0
+        self.version = policy_version
         self._updates_seen = int(getattr(model, "_n_updates", 0))
         self._order = Order.parse(config.order)
         self._stop_wanted = stop_wanted
         self._actors = config.actors
         self._next_step: dict[int, int] = {}
         self._published = False
+        self.store: Store | None = None
         self._recent: deque[tuple[int, int]] = deque(maxlen=64)
         if isinstance(model, OnPolicyAlgorithm):
             self._discount = Discount(model.gamma, model.gae_lambda, config.discount_per == "frame")
@@ -104,14 +113,20 @@ class Learner:
         else:
             assert isinstance(model, OffPolicyAlgorithm)
             self._discount = Discount(model.gamma, per_frame=config.discount_per == "frame")
-            store = make_store(config.store, model.buffer_size, model.observation_space, config.pools)
+            self.store = make_store(
+                config.store, model.buffer_size, model.observation_space, config.pools,
+                config.priority_exponent,
+            )  # fmt: skip
             self._replay = StoreReplay(
-                store, model.observation_space, model.action_space, model.device,
+                self.store, model.observation_space, model.action_space, model.device,
                 discount=self._discount, steps=getattr(model, "n_steps", 1), seed=config.seed,
             )  # fmt: skip
             model.replay_buffer = self._replay  # type: ignore[assignment] # train() only samples from it
             model.optimize_memory_usage = False  # that is what the store does
             model.collect_rollouts = self._collect_off_policy  # type: ignore[method-assign]
+            if config.priority_exponent > 0:
+                by_priority = partial(train_by_priority, model, self._replay, config.priority_correction)
+                model.train = by_priority  # type: ignore[method-assign]
 
     # -- what both kinds of algorithm do --------------------------------------------------------------------
 
@@ -139,27 +154,63 @@ class Learner:
             self.recorder.restart(lanes)  # another actor has taken over
         self._next_step[block.actor] = block.first_step + block.steps
         self.counts.actor_idle[block.actor] = block.idle
+        skipped = int(block.skipped.sum())
+        self.sampler.counts.skipped += skipped
+        for trouble in block.troubles:
+            self.sampler.counts.tell(f"{trouble}; its episode is dropped")
         lag = self.version - block.policy_version
         if self._order.allows(lag):
-            self.counts.lags[lag] += block.rewards.size
+            self.counts.lags[lag] += block.rewards.size - skipped
             return True
         # It was played all the same: its episodes count, its steps do not.
         for step in range(block.steps):
             self._record(block, step)
-        self.counts.dropped += block.rewards.size
+        self.counts.dropped += block.rewards.size - skipped
         return False
 
     def _record(self, block: Block, step: int) -> list[dict[str, Any]]:
         lanes = block.first_lane + np.arange(block.lanes)
         told = {lane: info for at, lane, info in block.endings if at == step}
-        return self.recorder.record(lanes, block.rewards[step], block.done[step], block.frames[step], told)
+        failed = block.skipped[step]
+        infos = self.recorder.record(
+            lanes, block.rewards[step], block.done[step] & ~failed, block.frames[step], told
+        )
+        self.recorder.restart(lanes[failed])
+        return infos
+
+    @property
+    def version_now(self) -> int:
+        """The version of the model's weights, published or not."""
+        return self.version + int(self._updates != self._updates_seen)
+
+    @property
+    def _updates(self) -> int:
+        return int(getattr(self.model, "_n_updates", 0))
 
     def _publish(self) -> None:
-        updates = int(getattr(self.model, "_n_updates", 0))
-        if updates != self._updates_seen or not self._published:
-            self.version += int(self._published)
-            self._updates_seen, self._published = updates, True
+        if self.version_now != self.version or not self._published:
+            self.version, self._updates_seen, self._published = self.version_now, self._updates, True
             self.sampler.publish(self.version, self.model.policy.state_dict())
+
+    def begin_anew(self, seed: int) -> None:
+        """Let everything that draws numbers begin anew, here and in actors, as a resumed run does.
+
+        Args:
+            seed: of the random streams and the first lane.
+        """
+        self.sampler.begin_anew(seed)
+        self._published = False
+        self.draw_from(seed)
+
+    def draw_from(self, seed: int) -> None:
+        """Begin the learner's random streams anew: torch's, numpy's and Python's, and the replay's.
+
+        Args:
+            seed: of all of them.
+        """
+        set_random_seed(seed, using_cuda=self.model.device.type == "cuda")
+        if self.store is not None:
+            self._replay.rng = np.random.default_rng(seed)
 
     def _play(self, blocks: list[Block], step: int, callback: BaseCallback) -> NDArray[np.bool_] | None:
         """Tell everyone who counts steps of one that was played; None if training shall end."""
@@ -168,7 +219,7 @@ class Learner:
         blocks = [block for block in blocks if step < block.steps]
         for block in blocks:
             infos += self._record(block, step)
-        dones = np.concatenate([block.done[step] for block in blocks])
+        dones = np.concatenate([block.done[step] & ~block.skipped[step] for block in blocks])
         self.model.num_timesteps += len(infos)
         callback.update_locals(
             {"infos": infos, "dones": dones, "rewards": np.concatenate([b.rewards[step] for b in blocks])}
@@ -185,6 +236,8 @@ class Learner:
             lags=dict(sorted(counts.lags.items())),
             dropped=counts.dropped,
             replaced=self.sampler.counts.replaced,
+            skipped=self.sampler.counts.skipped,
+            troubles=list(self.sampler.counts.troubles),
             learner_idle=round(counts.idle_share, 4),
             actor_idle={actor: round(share, 4) for actor, share in sorted(counts.actor_idle.items())},
         )
@@ -234,9 +287,11 @@ class Learner:
             values, log_probs, last_values, final_values, weights = self._correct(block)
         next_values = np.concatenate([values[1:], last_values[None]])
         next_values[block.done] = final_values
+        # A step that failed is worth what was expected: its advantage is 0 and its value's error, too.
+        expected = values - self._discount.powers(block.frames)[0] * next_values
         found, targets = advantages(
             self._discount,
-            rewards=block.rewards,
+            rewards=np.where(block.skipped, expected, block.rewards),
             values=values,
             next_values=next_values,
             terminated=block.terminated,
@@ -259,7 +314,7 @@ class Learner:
             # [T, layers, lanes, size]: sb3-contrib's recurrent buffer has lanes third.
             getattr(buffer, name)[:, :, columns] = block.extras[name]
         if isinstance(buffer, SegmentRollout):
-            for segment in block.segments():
+            for segment in block.segments(whole=True):
                 buffer.add_segment(segment)
         elif isinstance(buffer.observations, dict):
             for key, part in block.observations.items():
@@ -319,8 +374,9 @@ class Learner:
         log_interval: int | None = None,
     ) -> RolloutReturn:
         """Put what actors played into the store; in place of ``collect_rollouts``."""
-        model, store = self.model, self._replay.store
+        model, store = self.model, self.store
         assert isinstance(model, OffPolicyAlgorithm)
+        assert store is not None
         steps = episodes = 0
         filled = store.filled if isinstance(store, Pools) else None
         callback.on_rollout_start()

@@ -6,6 +6,7 @@ import multiprocessing as mp
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -26,7 +27,7 @@ class _ProcessActor:
     """One actor's process, pipe and slots."""
 
     def __init__(self, order: ActorOrder, slots: Slots) -> None:
-        self.number, self.seed, self.slots = order.number, order.seed, slots
+        self.number, self.seed, self.slots, self._order = order.number, order.seed, slots, order
         context = mp.get_context(
             "spawn"
         )  # fork would copy torch's threads and locks in whatever state they are
@@ -55,6 +56,12 @@ class _ProcessActor:
         self.asked = play
         with suppress(OSError):  # a dead actor is found when it is waited for
             self.pipe.send(play)
+
+    def begin_anew(self, seed: int, first_step: int) -> None:
+        self.seed = seed
+        self._order = replace(self._order, seed=seed, first_step=first_step)
+        with suppress(OSError):
+            self.pipe.send(self._order)
 
     def receive(self) -> Block | Failure:
         """Return what is in the pipe."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,9 +21,21 @@ class SamplerCounts:
 
     Attributes:
         replaced: actors that died or got stuck and were started anew.
+        skipped: steps that failed and were left out, their episodes with them.
+        troubles: the latest things that went wrong in environments.
     """
 
     replaced: int = 0
+    skipped: int = 0
+    troubles: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    _told: int = 0
+
+    def tell(self, trouble: str) -> None:
+        """Keep what went wrong in an environment; the first of them are shown at once."""
+        self.troubles.append(trouble)
+        self._told += 1
+        if self._told <= (self.troubles.maxlen or 0):
+            print(f"mario-agents: {trouble}; training goes on", file=sys.stderr)
 
 
 class Sampler(Protocol):
@@ -72,6 +86,18 @@ class Sampler(Protocol):
 
         Raises:
             AgentsError: actors cannot play; the message says why.
+        """
+        ...
+
+    def begin_anew(self, seed: int) -> None:
+        """Let every actor begin anew: new lanes, new random streams, nothing of the time before.
+
+        What comes then is what a sampler made with this seed would bring, and does not continue what came
+        before: unfinished episodes are never heard of again. Called in strict order, after all blocks were
+        taken; weights are published before the next :meth:`collect`.
+
+        Args:
+            seed: of the first lane.
         """
         ...
 

@@ -82,16 +82,21 @@ class Player:
             with self._news:
                 self._newest = version, weights
                 self._news.notify()
-        steps = self._first_step if self._actor is None else self._actor.steps
+        steps = 0 if self._actor is None else self._actor.steps
         return Pulse(self._beats, steps, ray.get_runtime_context().get_node_id(), os.getpid())
+
+    def begin_anew(self, seed: int, first_step: int) -> None:
+        """Begin anew with the next call of :meth:`play`."""
+        if self._actor is not None:
+            self._actor.close()
+        self._actor, self._seed, self._first_step = None, seed, first_step
 
     def play(self, play: Play) -> Block | Failure:
         """Play one block, with the version asked for or with the newest."""
         torch.set_num_threads(1)
         try:
             if self._actor is None:
-                self._actor = Actor(self._config, self._number, self._seed)
-                self._actor.first_step = self._first_step
+                self._actor = Actor(self._config, self._number, self._seed, first_step=self._first_step)
             self._load(self._actor, play.version)
             began = time.monotonic()
             block = self._actor.collect(play.length, play.clock, self._move)
@@ -152,6 +157,10 @@ class _RayActor:
             self.calls.append(self._player.play.remote(play))
         while play.version is None and len(self.calls) < AHEAD:
             self.calls.append(self._player.play.remote(play))
+
+    def begin_anew(self, seed: int, first_step: int) -> None:
+        self.seed = seed
+        self._player.begin_anew.remote(seed, first_step)  # done before the calls of play that follow
 
     def take(self) -> Block | Failure:
         """Return the answer to the first call, which is there."""

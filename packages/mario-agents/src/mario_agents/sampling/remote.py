@@ -71,6 +71,15 @@ class RemoteActor(Protocol):
         """Ask for blocks; of an actor that has died nothing happens."""
         ...
 
+    def begin_anew(self, seed: int, first_step: int) -> None:
+        """Begin anew with nothing of the time before, as if it had been started so; it has nothing to do.
+
+        Args:
+            seed: of its random streams and its first lane.
+            first_step: what to count its steps from.
+        """
+        ...
+
     def end(self) -> None:
         """End it, whatever it is doing. Harmless if called twice."""
         ...

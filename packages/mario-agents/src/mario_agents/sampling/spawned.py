@@ -11,7 +11,7 @@ from mario_agents.quiet_import import import_sb3_quietly
 
 @dataclass(frozen=True)
 class ActorOrder:
-    """What an actor process is told when it is started.
+    """What an actor process is told when it is started, and when it shall begin anew.
 
     Attributes:
         config: the run's settings.

@@ -8,7 +8,7 @@ import torch
 from stable_baselines3.common.type_aliases import TrainFreq
 
 from mario_agents.config import TrainConfig
-from mario_agents.sampling.actor import Actor, Clock
+from mario_agents.sampling.actor import Actor, Clock, first_step_of
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.protocol import SamplerCounts
 
@@ -26,10 +26,23 @@ class SyncSampler:
 
     def __init__(self, config: TrainConfig, seed: int, device: str) -> None:
         self.counts = SamplerCounts()
+        self._config, self._device = config, device
+        self._beginnings = 0
+        self._actors = self._begin(seed)
+
+    def _begin(self, seed: int) -> list[Actor]:
+        config, first_step = self._config, first_step_of(self._beginnings)
         share = config.lanes // config.actors
-        self._actors = [
-            Actor(config, number, seed + number * share, device) for number in range(config.actors)
+        return [
+            Actor(config, number, seed + number * share, self._device, first_step)
+            for number in range(config.actors)
         ]
+
+    def begin_anew(self, seed: int) -> None:
+        """Play with new actors from now on; see :meth:`Sampler.begin_anew`."""
+        self.close()
+        self._beginnings += 1
+        self._actors = self._begin(seed)
 
     def publish(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
         """Give actors new weights; see :meth:`Sampler.publish`."""

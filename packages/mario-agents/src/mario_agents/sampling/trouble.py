@@ -51,12 +51,13 @@ def _lane_of(frames: list[FrameType]) -> int | None:
     return None
 
 
-def check_finite(block: Block, seed: int) -> None:
+def check_finite(block: Block, seed: int, before: int) -> None:
     """Refuse rewards and observations that are not finite.
 
     Args:
         block: what was played.
         seed: of the actor's first lane.
+        before: steps that each lane had played before.
 
     Raises:
         EnvironmentTroubleError: names the first of them.
@@ -72,5 +73,5 @@ def check_finite(block: Block, seed: int) -> None:
             step, lane = bad[0].tolist()
             raise EnvironmentTroubleError(
                 f"lane {block.first_lane + lane} (seed {seed + lane}) gave a {name} that is not finite in "
-                f"step {block.first_step + step}"
+                f"step {before + step}"
             )

@@ -13,9 +13,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from mario_agents.sampling.skipping import MOST_FAILURES, TROUBLE, SkipTrouble, check_numbers, say
+
 
 def make_lanes(
-    spec: EnvSpec, lanes: int, env_kwargs: Mapping[str, Any], infos: Collection[str] | None = None
+    spec: EnvSpec,
+    lanes: int,
+    env_kwargs: Mapping[str, Any],
+    infos: Collection[str] | None = None,
+    *,
+    skip: bool = False,
 ) -> LaneVecEnv:
     """Make a batch of environments that start the next episode in the step that ends one.
 
@@ -27,15 +34,21 @@ def make_lanes(
         lanes: number of environments in the batch, at least 1.
         env_kwargs: keyword arguments of the environment.
         infos: see :class:`LaneVecEnv`.
+        skip: drop the episodes of environments that fail, and go on; see :class:`SkipTrouble`.
     """
     autoreset: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if _batch_can_reset_in_step(spec):
         options: dict[str, Any] = {**autoreset, **env_kwargs}
         batch = gymnasium.make_vec(spec, num_envs=lanes, **options)
-    else:
-        batch = gymnasium.make_vec(
-            spec, num_envs=lanes, vectorization_mode="sync", vector_kwargs=autoreset, **env_kwargs
-        )
+        return LaneVecEnv(batch, infos, skip=skip)
+    batch = gymnasium.make_vec(
+        spec,
+        num_envs=lanes,
+        vectorization_mode="sync",
+        vector_kwargs=autoreset,
+        wrappers=[SkipTrouble] if skip else [],
+        **env_kwargs,
+    )
     return LaneVecEnv(batch, infos)
 
 
@@ -58,6 +71,9 @@ class LaneVecEnv(VecEnv):
         batch: a vector environment whose autoreset mode is ``SAME_STEP``.
         infos: names of the infos to pass on, beside those of an episode's last step; None is all. A dict per
             lane and step is costly.
+        skip: where the batch raises or gives numbers that are not finite, mark the step in all of its lanes
+            with the info :data:`~mario_agents.sampling.skipping.TROUBLE` and begin their next episodes: what
+            raised in a batch of its own cannot be told to be one lane's.
 
     Example:
         >>> batch = gymnasium.make_vec("Pendulum-v1", num_envs=2, vectorization_mode="sync",
@@ -67,10 +83,13 @@ class LaneVecEnv(VecEnv):
         (2, 3)
     """
 
-    def __init__(self, batch: VectorEnv[Any, Any, Any], infos: Collection[str] | None = None) -> None:
+    def __init__(
+        self, batch: VectorEnv[Any, Any, Any], infos: Collection[str] | None = None, *, skip: bool = False
+    ) -> None:
         if batch.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise ValueError("the batch must reset in the same step (autoreset_mode SAME_STEP)")
         self.batch, self._infos = batch, infos
+        self._skip, self._failures = skip, 0
         self._actions: NDArray[Any] | None = None
         self._last_observations: VecEnvObs | None = None
         super().__init__(batch.num_envs, batch.single_observation_space, batch.single_action_space)
@@ -96,7 +115,15 @@ class LaneVecEnv(VecEnv):
         Returns:
             Observations, float64 rewards ``[lanes]``, bool dones ``[lanes]`` and one info dict per lane.
         """
-        observations, rewards, terminated, truncated, infos = self.batch.step(self._actions)
+        try:
+            observations, rewards, terminated, truncated, infos = self.batch.step(self._actions)
+            if self._skip:
+                check_numbers(observations, rewards)
+        except Exception as error:  # environments raise what they like
+            self._failures += 1
+            if not self._skip or self._failures >= MOST_FAILURES:
+                raise
+            return self._skipped(say(error))
         dones, told = self._told(range(self.num_envs), terminated, truncated, infos)
         return self._own(observations), np.array(rewards, np.float64), dones, told
 
@@ -116,6 +143,7 @@ class LaneVecEnv(VecEnv):
         infos = split_infos(passed_on, len(lanes))
         ended = np.flatnonzero(dones).tolist()
         if ended:
+            self._failures = 0
             final_infos = split_infos(batch_infos.get("final_info", {}), len(lanes))
         for row in ended:
             for key in ("final_obs", "final_info"):
@@ -153,6 +181,18 @@ class LaneVecEnv(VecEnv):
         lanes, observations, rewards, terminated, truncated, infos = batch.recv(min_lanes)
         dones, told = self._told(lanes.tolist(), terminated, truncated, infos)
         return lanes, observations, np.array(rewards, np.float64), dones, told
+
+    def _skipped(self, trouble: str) -> VecEnvStepReturn:
+        observations = self._own(self.batch.reset()[0])
+        infos = [
+            {
+                TROUBLE: trouble,
+                "terminal_observation": _lane_of(observations, lane),
+                "TimeLimit.truncated": True,
+            }
+            for lane in range(self.num_envs)
+        ]
+        return observations, np.zeros(self.num_envs), np.ones(self.num_envs, bool), infos
 
     def _own(self, observations: VecEnvObs) -> VecEnvObs:
         # The algorithms still read the previous observations after the step that follows them; a batch that

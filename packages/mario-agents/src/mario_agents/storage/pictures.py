@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+
+from mario_agents.storage.saved import SavedArrays
 
 
 def is_stack(space: spaces.Space[Any]) -> bool:
@@ -93,6 +95,23 @@ class PackedPictures:
         self._ends = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
         self._content = b"".join(pieces)
 
+    def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give all that :meth:`saved_by` needs; see :meth:`Store.save`."""
+        yield "shape", np.array(self._shape, np.int64)
+        yield "names", self._names
+        yield "ends", self._ends
+        yield "content", np.frombuffer(self._content, np.uint8)
+
+    @classmethod
+    def saved_by(cls, saved: SavedArrays) -> PackedPictures:
+        """Return what another saved."""
+        packed = cls.__new__(cls)
+        packed._shape = tuple(saved["shape"].tolist())
+        packed._size = int(np.prod(packed._shape))
+        packed._names, packed._ends = saved["names"], saved["ends"]
+        packed._content = saved["content"].tobytes()
+        return packed
+
     def _pack(self, content: bytes) -> bytes:
         packed = zlib.compress(content, self._LEVEL)
         return packed if len(packed) < self._size else content
@@ -129,13 +148,14 @@ class PictureQueue:
         shape: of one picture.
 
     Attributes:
+        shape: of one picture.
         next_id: the name of the next picture.
     """
 
     CHUNK = 256
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
+        self.shape = shape
         self._chunks: dict[int, NDArray[np.uint8]] = {}
         self.next_id = 0
 
@@ -149,9 +169,21 @@ class PictureQueue:
         for content in contents:
             chunk, row = divmod(self.next_id, self.CHUNK)
             if row == 0:
-                self._chunks[chunk] = np.empty((self.CHUNK, *self._shape), np.uint8)
-            self._chunks[chunk][row] = np.frombuffer(content, np.uint8).reshape(self._shape)
+                self._chunks[chunk] = np.empty((self.CHUNK, *self.shape), np.uint8)
+            self._chunks[chunk][row] = np.frombuffer(content, np.uint8).reshape(self.shape)
             self.next_id += 1
+
+    def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give all that :meth:`restore` needs; see :meth:`Store.save`."""
+        yield "next_id", np.array(self.next_id)
+        yield "chunks", np.array(list(self._chunks), np.int64)
+        for number, chunk in self._chunks.items():
+            yield str(number), chunk
+
+    def restore(self, saved: SavedArrays) -> None:
+        """Take over what another saved."""
+        self.next_id = int(saved["next_id"])
+        self._chunks = {number: saved[str(number)] for number in saved["chunks"].tolist()}
 
     def keep_only(self, names: NDArray[np.int64]) -> None:
         """Let go of the chunks that hold none of these pictures, and not the one being filled."""
@@ -160,7 +192,7 @@ class PictureQueue:
 
     def rows(self, names: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return pictures by name, of the shape of ``names`` and a picture's."""
-        out = np.empty((*names.shape, *self._shape), np.uint8)
+        out = np.empty((*names.shape, *self.shape), np.uint8)
         chunks, rows = np.divmod(names, self.CHUNK)
         for chunk in np.unique(chunks).tolist():
             here = chunks == chunk

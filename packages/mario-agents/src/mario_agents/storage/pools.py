@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mario_agents.storage.batch import Batch
 from mario_agents.storage.returns import Discount
+from mario_agents.storage.saved import SavedArrays, grouped
 from mario_agents.storage.segment import Leaves, Segment
 from mario_agents.storage.store import Store
 
@@ -69,6 +72,21 @@ class Pools:
             self._full.append(self._filling)
             self._filling = self._make(self.capacity)
             self.filled += 1
+
+    def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give all that :meth:`restore` needs; see :meth:`Store.save`."""
+        yield "counts", np.array([self.added, self.filled, len(self._full)], np.int64)
+        for number, store in enumerate((*self._full, self._filling)):
+            yield from grouped(f"{number}/", store.save())
+
+    def restore(self, saved: SavedArrays) -> None:
+        """Take over what another saved; see :meth:`Store.restore`."""
+        self.added, self.filled, full = saved["counts"].tolist()
+        stores = [self._make(self.capacity) for _ in range(full + 1)]
+        for number, store in enumerate(stores):
+            store.restore(saved.under(f"{number}/"))
+        *whole, self._filling = stores
+        self._full.extend(whole)
 
     def forget_before(self, version: int) -> None:
         """Let go of what is older in each pool."""

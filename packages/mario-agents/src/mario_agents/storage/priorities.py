@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from mario_agents.storage.saved import SavedArrays
 
 
 class SumTree:
@@ -67,17 +72,29 @@ class Priorities:
     Args:
         slots: size of the ring.
         exponent: α; 0 is uniform, 1 proportional.
-        correction: β of the importance weights, 1 corrects in full.
+
+    Attributes:
+        correction: β of the importance weights, 1 corrects in full; it may change from draw to draw.
     """
 
     def __init__(self, slots: int, exponent: float = 0.6, correction: float = 0.4) -> None:
-        self._tree = SumTree(slots)
-        self._exponent, self._correction = exponent, correction
+        self._tree, self._slots = SumTree(slots), slots
+        self._exponent, self.correction = exponent, correction
         self._highest = 1.0
 
     def add(self, slots: NDArray[np.int64]) -> None:
         """Give new transitions the highest priority so far (section 3.3: each is seen once at least)."""
         self._tree.set(slots, np.full(len(slots), self._highest))
+
+    def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give all that :meth:`restore` needs; see :meth:`Store.save`."""
+        yield "highest", np.array(self._highest)
+        yield "values", self._tree.get(np.arange(self._slots))
+
+    def restore(self, saved: SavedArrays) -> None:
+        """Take over what another with as many slots saved."""
+        self._highest = float(saved["highest"])
+        self._tree.set(np.arange(self._slots), saved["values"])
 
     def remove(self, slots: NDArray[np.int64]) -> None:
         """Never draw these again."""
@@ -111,5 +128,5 @@ class Priorities:
         points = (np.arange(size) + rng.random(size)) * (self._tree.total / size)
         slots = self._tree.find(np.minimum(points, np.nextafter(self._tree.total, 0.0)))
         chances = self._tree.get(slots) / self._tree.total
-        weights = (count * chances) ** -self._correction
+        weights = (count * chances) ** -self.correction
         return slots, (weights / weights.max()).astype(np.float32)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from stable_baselines3.common.buffers import BaseBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples, ReplayBufferSamples
 
+from mario_agents.storage.batch import Batch
 from mario_agents.storage.pictures import is_stack
 from mario_agents.storage.pools import Pools
+from mario_agents.storage.priorities import Priorities
 from mario_agents.storage.returns import Discount
 from mario_agents.storage.segment import Leaves, from_leaves
 from mario_agents.storage.segments import SegmentStore
@@ -31,7 +33,9 @@ def stacks_of(space: spaces.Space[Any]) -> frozenset[str]:
     return frozenset(key for key, part in parts if is_stack(part))
 
 
-def make_store(kind: str, capacity: int, space: spaces.Space[Any], pools: int = 1) -> Store:
+def make_store(
+    kind: str, capacity: int, space: spaces.Space[Any], pools: int = 1, priority_exponent: float = 0.0
+) -> Store:
     """Make the store of that name.
 
     Args:
@@ -39,8 +43,11 @@ def make_store(kind: str, capacity: int, space: spaces.Space[Any], pools: int = 
         capacity: transitions.
         space: observation space of one lane.
         pools: small stores that make it up; 1 is one store.
+        priority_exponent: α of prioritised sampling, which one store of transitions has; 0 is uniform.
     """
     make, stacks = STORES[kind], stacks_of(space)
+    if priority_exponent > 0:
+        return TransitionStore(capacity, stacks, Priorities(capacity, priority_exponent))
     if pools > 1:
         return Pools(pools, max(capacity // pools, 1), lambda size: make(size, stacks))
     return make(capacity, stacks)
@@ -87,7 +94,40 @@ class StoreReplay(BaseBuffer):
         Raises:
             ValueError: the store is empty.
         """
-        batch = self.store.sample(batch_size, self._discount, self.rng, steps=self._steps)
+        return self._samples(self._draw(batch_size))
+
+    def sample_by_priority(
+        self, batch_size: int, correction: float
+    ) -> tuple[ReplayBufferSamples | DictReplayBufferSamples, NDArray[np.int64], torch.Tensor]:
+        """Draw a batch from a store that has priorities.
+
+        Args:
+            batch_size: transitions.
+            correction: β of the importance weights, 0 to 1.
+
+        Returns:
+            The batch, the names of its transitions, and their importance weights, float32 ``[B]``.
+        """
+        assert isinstance(self.store, TransitionStore)
+        assert self.store.priorities is not None
+        self.store.priorities.correction = correction
+        batch = self._draw(batch_size)
+        return self._samples(batch), batch.ids, self.to_torch(batch.weights)
+
+    def update_priorities(self, ids: NDArray[np.int64], errors: torch.Tensor) -> None:
+        """Tell the store the errors of transitions that were learned from.
+
+        Args:
+            ids: their names.
+            errors: ``[B]``, of any sign.
+        """
+        assert isinstance(self.store, TransitionStore)
+        self.store.update_priorities(ids, errors.cpu().numpy().astype(np.float64))
+
+    def _draw(self, batch_size: int) -> Batch:
+        return self.store.sample(batch_size, self._discount, self.rng, steps=self._steps)
+
+    def _samples(self, batch: Batch) -> ReplayBufferSamples | DictReplayBufferSamples:
         usual = self._steps == 1 and not self._discount.per_frame
         columns = {
             "actions": self._column(batch.actions),

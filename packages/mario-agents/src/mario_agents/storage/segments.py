@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +13,21 @@ from numpy.typing import NDArray
 from mario_agents.storage.batch import Batch
 from mario_agents.storage.pictures import PackedPictures
 from mario_agents.storage.returns import Discount, n_step
+from mario_agents.storage.saved import SavedArrays, grouped
 from mario_agents.storage.segment import Leaves, Segment
 
 
 class _Kept:
     """A segment with its stacks of pictures packed."""
 
-    def __init__(self, segment: Segment, stacks: frozenset[str]) -> None:
-        self.packed = {key: PackedPictures(segment.observations[key], segment.in_time) for key in stacks}
+    def __init__(self, segment: Segment, packed: dict[str, PackedPictures]) -> None:
+        self.segment, self.packed = segment, packed
+
+    @classmethod
+    def of(cls, segment: Segment, stacks: frozenset[str]) -> _Kept:
+        packed = {key: PackedPictures(segment.observations[key], segment.in_time) for key in stacks}
         plain = {key: part for key, part in segment.observations.items() if key not in stacks}
-        self.segment = replace(segment, observations=plain)
+        return cls(replace(segment, observations=plain), packed)
 
     def __len__(self) -> int:
         return len(self.segment)
@@ -84,12 +90,31 @@ class SegmentStore:
 
     def add(self, segment: Segment) -> None:
         """Take a segment in; the oldest segments that no longer fit go whole, the newest one never."""
-        self._segments.append(_Kept(segment, self._stacks))
+        self._segments.append(_Kept.of(segment, self._stacks))
         self.added += len(segment)
         self._length += len(segment)
         while self._length > self.capacity and len(self._segments) > 1:
             self._length -= len(self._segments.popleft())
         self._starts = None
+
+    def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give all that :meth:`restore` needs; see :meth:`Store.save`.
+
+        Segments are put together by the hundred, so that there are neither thousands of arrays nor a copy of
+        all of them at once.
+        """
+        yield "added", np.array(self.added)
+        kept = list(self._segments)
+        for first in range(0, len(kept), _TOGETHER):
+            yield from grouped(f"{first}/", _save_together(kept[first : first + _TOGETHER]))
+
+    def restore(self, saved: SavedArrays) -> None:
+        """Take over what another saved; see :meth:`Store.restore`."""
+        self.added = int(saved["added"])
+        firsts = {int(name.partition("/")[0]) for name in saved.names("") if "/" in name}
+        for first in sorted(firsts):
+            self._segments += _saved_together(saved.under(f"{first}/"), self._stacks)
+        self._length, self._starts = sum(map(len, self._segments)), None
 
     def forget_before(self, version: int) -> None:
         """Let go of every segment whose policy_version is below ``version``."""
@@ -163,6 +188,48 @@ class SegmentStore:
         for rows in np.split(order, cuts):
             number = which[rows[0]]
             yield self._list[number], rows, indices[rows] - self._starts[number]
+
+
+#: Columns of a segment with a row per transition.
+_BY_STEP = ("now", "next", "actions", "rewards", "terminated", "truncated", "frames")
+_TOGETHER = 100
+
+
+def _save_together(group: list[_Kept]) -> Iterator[tuple[str, NDArray[Any]]]:
+    segments = [kept.segment for kept in group]
+    heads = [(len(one), one.lane, one.policy_version, one.first_step) for one in segments]
+    yield "heads", np.array(heads, np.int64)
+    for name in _BY_STEP:
+        yield name, np.concatenate([getattr(one, name) for one in segments])
+    for key in segments[0].observations:
+        parts = [one.observations[key] for one in segments]
+        yield f"moments/{key}", np.array([len(part) for part in parts], np.int64)
+        yield f"observations/{key}", np.concatenate(parts)
+    for key in group[0].packed:
+        for number, kept in enumerate(group):
+            yield from grouped(f"packed/{number}/{key}/", kept.packed[key].save())
+
+
+def _saved_together(saved: SavedArrays, stacks: frozenset[str]) -> Iterator[_Kept]:
+    heads = saved["heads"].tolist()
+    # Copies: a view of one segment's rows would keep those of all the group.
+    cuts = np.cumsum([head[0] for head in heads])[:-1]
+    columns = {name: [part.copy() for part in np.split(saved[name], cuts)] for name in _BY_STEP}
+    observations = {
+        key: [part.copy() for part in np.split(saved[f"observations/{key}"], np.cumsum(moments)[:-1])]
+        for key in saved.names("moments/")
+        for moments in [saved[f"moments/{key}"]]
+    }
+    for number, (_, lane, version, first_step) in enumerate(heads):
+        segment = Segment(
+            lane=lane,
+            policy_version=version,
+            first_step=first_step,
+            observations={key: parts[number] for key, parts in observations.items()},
+            **{name: parts[number] for name, parts in columns.items()},
+        )
+        packed = {key: PackedPictures.saved_by(saved.under(f"packed/{number}/{key}/")) for key in stacks}
+        yield _Kept(segment, packed)
 
 
 def _write(batch: Leaves, rows: NDArray[np.int64], part: Leaves, size: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mario_agents.storage.batch import Batch
 from mario_agents.storage.returns import Discount
+from mario_agents.storage.saved import SavedArrays
 from mario_agents.storage.segment import Segment
 
 
@@ -43,6 +46,20 @@ class Store(Protocol):
 
         A segment that continues the lane's last one (its ``first_step`` tells) is joined to it for n-step
         returns where the store can.
+        """
+        ...
+
+    def save(self) -> Iterable[tuple[str, NDArray[Any]]]:
+        """Give everything that :meth:`restore` needs, by name.
+
+        Arrays are views where they can be; they are written before the next one is asked for.
+        """
+        ...
+
+    def restore(self, saved: SavedArrays) -> None:
+        """Take over what another store of the same kind and capacity saved.
+
+        Batches are drawn from it as from that one. Segments that come do not continue what it holds.
         """
         ...
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,7 @@ from mario_agents.storage.batch import Batch
 from mario_agents.storage.pictures import PictureQueue, RecentPictures
 from mario_agents.storage.priorities import Priorities
 from mario_agents.storage.returns import Discount, n_step
+from mario_agents.storage.saved import SavedArrays, grouped
 from mario_agents.storage.segment import Leaves, Segment
 
 
@@ -23,6 +27,9 @@ class TransitionStore:
         capacity: transitions.
         stacks: keys of observations that are stacks of pictures.
         priorities: sample in proportion to these instead of uniformly; made for ``capacity`` slots.
+
+    Attributes:
+        priorities: the same; None where it samples uniformly.
 
     Example:
         >>> store = TransitionStore(100)
@@ -44,7 +51,7 @@ class TransitionStore:
         self.capacity, self.added = capacity, 0
         self._oldest = 0  # transitions are named by how many were added before them; slot = name % capacity
         self._stacks = stacks
-        self._priorities = priorities
+        self.priorities = priorities
         self._columns: Leaves = {}
         self._now: Leaves = {}
         self._next: Leaves = {}
@@ -93,8 +100,36 @@ class TransitionStore:
             self._columns["following"][tail % self.capacity] = names[0]
         if not segment.done[-1]:
             self._tails[segment.lane] = (int(names[-1]), segment.first_step + len(segment))
-        if self._priorities is not None:
-            self._priorities.add(slots)
+        if self.priorities is not None:
+            self.priorities.add(slots)
+
+    def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give all that :meth:`restore` needs; see :meth:`Store.save`."""
+        yield "counts", np.array([self.added, self._oldest], np.int64)
+        written = min(self.added, self.capacity)
+        for group, rings in self._rings():
+            yield from ((group + key, ring[:written]) for key, ring in rings.items())
+        for key, queue in self._pictures.items():
+            yield f"stacks/{key}", np.array(queue.shape, np.int64)
+            yield from grouped(f"pictures/{key}/", queue.save())
+        if self.priorities is not None:
+            yield from grouped("priorities/", self.priorities.save())
+
+    def restore(self, saved: SavedArrays) -> None:
+        """Take over what another saved; see :meth:`Store.restore`."""
+        self.added, self._oldest = saved["counts"].tolist()
+        slots = np.arange(min(self.added, self.capacity))
+        for group, rings in self._rings():
+            for key in saved.names(group):
+                self._write(rings, slots, {key: saved[group + key]})
+        for key in saved.names("stacks/"):
+            self._pictures[key] = PictureQueue(tuple(saved[f"stacks/{key}"].tolist()))
+            self._pictures[key].restore(saved.under(f"pictures/{key}/"))
+        if self.priorities is not None:
+            self.priorities.restore(saved.under("priorities/"))
+
+    def _rings(self) -> tuple[tuple[str, Leaves], ...]:
+        return ("columns/", self._columns), ("now/", self._now), ("next/", self._next)
 
     def _name_pictures(self, segment: Segment, key: str) -> NDArray[np.int64]:
         moments = segment.observations[key]
@@ -128,9 +163,9 @@ class TransitionStore:
     def _let_go(self, oldest: int) -> None:
         if oldest == self._oldest:
             return
-        if self._priorities is not None:
+        if self.priorities is not None:
             gone = np.arange(self._oldest, min(oldest, self._oldest + self.capacity))
-            self._priorities.remove(gone % self.capacity)
+            self.priorities.remove(gone % self.capacity)
         self._oldest = oldest
 
     def forget_before(self, version: int) -> None:
@@ -146,9 +181,9 @@ class TransitionStore:
         """Draw transitions with replacement; see :meth:`Store.sample`."""
         if not len(self):
             raise ValueError("the store is empty")
-        if self._priorities is None:
+        if self.priorities is None:
             return self.gather(rng.integers(len(self), size=size), discount, steps=steps)
-        slots, weights = self._priorities.draw(size, len(self), rng)
+        slots, weights = self.priorities.draw(size, len(self), rng)
         return self.gather((slots - self._oldest) % self.capacity, discount, steps=steps, weights=weights)
 
     def update_priorities(self, ids: NDArray[np.int64], errors: NDArray[np.float64]) -> None:
@@ -157,10 +192,10 @@ class TransitionStore:
         Raises:
             ValueError: the store samples uniformly, or an error is not finite.
         """
-        if self._priorities is None:
+        if self.priorities is None:
             raise ValueError("this store samples uniformly: give it priorities when it is made")
         here = ids >= self._oldest
-        self._priorities.update(ids[here] % self.capacity, np.asarray(errors, np.float64)[here])
+        self.priorities.update(ids[here] % self.capacity, np.asarray(errors, np.float64)[here])
 
     def gather(
         self,
