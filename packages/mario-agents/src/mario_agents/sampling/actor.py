@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sb3_contrib import QRDQN
 from stable_baselines3 import DQN
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import VectorizedActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -43,6 +44,16 @@ class Clock:
 
     steps: int = 0
     total_steps: int = 1
+
+
+class _NotKept(ReplayBuffer):
+    """Keeps nothing: what an actor plays is caught, and stored by the learner."""
+
+    def __init__(self) -> None:
+        pass
+
+    def add(self, *_: Any) -> None:
+        pass
 
 
 class Actor:
@@ -146,11 +157,10 @@ class Actor:
             buffer.compute_returns_and_advantage = self._keep_last_values
             return model.collect_rollouts(self._envs, self._catch, buffer, length.frequency)
         assert isinstance(model, OffPolicyAlgorithm)
-        assert model.replay_buffer is not None
         if isinstance(model, DQN | QRDQN):  # they set it after each step only
             model.exploration_rate = model.exploration_schedule(model._current_progress_remaining)
         played = model.collect_rollouts(
-            self._envs, self._catch, length, model.replay_buffer, self._noise, model.learning_starts
+            self._envs, self._catch, length, _NotKept(), self._noise, model.learning_starts
         )
         return played.continue_training
 
