@@ -239,7 +239,7 @@ class PPOQ(OffPolicyAlgorithm):
         alpha = self.log_ent_coef.detach().exp()
         old = self.anchor.gaussian(observations).detach() if self._has_trust_region else None
         kl = None if old is None else losses.kl_divergence(old, policy)
-        self._update_duals(log_probs.detach().sum(dim=1), kl)
+        self._update_duals(log_probs.detach().sum(dim=1), kl, logged)
 
         if batch is not None:
             next_values = self._next_values(batch.next_observations, alpha)
@@ -335,10 +335,12 @@ class PPOQ(OffPolicyAlgorithm):
         rollout.set_targets(discount, judge, max(batch_size, 1024))
         return rollout
 
-    def _update_duals(self, log_prob: Tensor, kl: Tensor | None) -> None:
+    def _update_duals(self, log_prob: Tensor, kl: Tensor | None, logged: dict[str, list[float]]) -> None:
         loss = torch.zeros((), device=self.device)
         if self.log_ent_coef.requires_grad and not self._deterministic:
-            loss = loss + losses.dual_loss(self.log_ent_coef, log_prob + self._entropy_goal)
+            entropy_loss = losses.dual_loss(self.log_ent_coef, log_prob + self._entropy_goal)
+            logged.setdefault("ent_coef_loss", []).append(entropy_loss.item())
+            loss = loss + entropy_loss
         if kl is not None and self.target_kl is not None:
             loss = loss + losses.dual_loss(self.log_kl_coef, kl - self.target_kl)
         if loss.requires_grad:
