@@ -12,12 +12,12 @@ from gymnasium import spaces
 from mario_agents.algorithms.ppo_q import PPOQ, losses
 from mario_agents.algorithms.ppo_q.losses import Gaussian
 from mario_agents.algorithms.ppo_q.policies import StackedLinear
+from mario_agents.storage.replay import StoreReplay
 from stable_baselines3 import DDPG, PPO, SAC, TD3
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
-from mario_agents.storage.replay import StoreReplay
 from torch import nn
 
 BATCH, GAMMA = 64, 0.97
@@ -48,7 +48,7 @@ def a_batch(buttons: int) -> ReplayBufferSamples:
 def copy_networks(theirs: OffPolicyAlgorithm, ours: PPOQ) -> None:
     """Give ours the weights of theirs: their list of critics stacked, their target actor as the anchor."""
     for name in ("critic", "critic_target"):
-        networks = [network for network in getattr(theirs, name).q_networks]
+        networks = list(getattr(theirs, name).q_networks)
         stacked = [layer for layer in getattr(ours, name).q_networks if isinstance(layer, StackedLinear)]
         for at, layer in enumerate(stacked):
             linears = [[one for one in network if isinstance(one, nn.Linear)][at] for network in networks]
@@ -159,7 +159,9 @@ def test_with_one_button_ratio_and_clip_are_ppos() -> None:
         shown.log_std.detach() + 0.2,
     )
     ours = losses.ratio(shown.log_prob(actions), old.log_prob(actions))
-    buffer.log_probs[:, 0] = torch.distributions.Normal(old.mean, old.log_std.exp()).log_prob(unsquashed)[:, 0]
+    buffer.log_probs[:, 0] = torch.distributions.Normal(old.mean, old.log_std.exp()).log_prob(unsquashed)[
+        :, 0
+    ]
     ppo.set_logger(configure(None, []))
     ppo.train()
     logged = ppo.logger.name_to_value
@@ -177,9 +179,7 @@ def test_with_one_button_ratio_and_clip_are_ppos() -> None:
     # PPO's std is one number for all states.
     assert (grads[1] * gate).sum().item() == pytest.approx(ppo.policy.log_std.grad.item(), abs=1e-6)
     assert ppo.policy.action_net.bias.grad is not None
-    assert (grads[0] * gate).sum().item() == pytest.approx(
-        ppo.policy.action_net.bias.grad.item(), abs=1e-6
-    )
+    assert (grads[0] * gate).sum().item() == pytest.approx(ppo.policy.action_net.bias.grad.item(), abs=1e-6)
 
 
 def test_clipping_is_button_by_button() -> None:

@@ -28,7 +28,10 @@ class TilesFeatures(BaseFeaturesExtractor):
     """
 
     def __init__(
-        self, observation_space: spaces.Space[Any], features_dim: int = 256, channels: tuple[int, int] = (16, 32)
+        self,
+        observation_space: spaces.Space[Any],
+        features_dim: int = 256,
+        channels: tuple[int, int] = (16, 32),
     ) -> None:
         super().__init__(observation_space, features_dim)
         parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
@@ -58,7 +61,9 @@ class TilesFeatures(BaseFeaturesExtractor):
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Return ``[B, features_dim]``."""
         grids = [self.convolutions[key](observations[key].float()) for key in self._grids]
-        features: Tensor = self.together(torch.cat([*grids, *(observations[key] for key in self._vectors)], dim=1))
+        features: Tensor = self.together(
+            torch.cat([*grids, *(observations[key] for key in self._vectors)], dim=1)
+        )
         return features
 
 

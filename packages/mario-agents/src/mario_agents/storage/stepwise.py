@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples, ReplayBufferSamples
 
 from mario_agents.storage.replay import StoreReplay
-from mario_agents.storage.segment import Segment, to_leaves
+from mario_agents.storage.segment import Leaves, Segment, to_leaves
 
-_Step = tuple[Any, Any, NDArray[Any], NDArray[Any], NDArray[np.bool_], Sequence[dict[str, Any]]]
+
+class _Step(NamedTuple):
+    """One step of all lanes."""
+
+    observations: Leaves
+    next_observations: Leaves
+    actions: NDArray[Any]
+    rewards: NDArray[Any]
+    dones: NDArray[np.bool_]
+    infos: Sequence[dict[str, Any]]
 
 
 class StepwiseReplay(StoreReplay):
@@ -32,7 +41,7 @@ class StepwiseReplay(StoreReplay):
         """
         observations, next_observations, actions, rewards, dones, infos = step
         self._steps_played.append(
-            (
+            _Step(
                 {key: np.array(part) for key, part in to_leaves(observations).items()},
                 to_leaves(next_observations),  # a copy that collect_rollouts has made
                 np.array(actions),
@@ -56,12 +65,16 @@ class StepwiseReplay(StoreReplay):
         played, self._steps_played = self._steps_played, []
         if not played:
             return
-        keys = played[0][0].keys()
-        now = {key: np.stack([step[0][key] for step in played]) for key in keys}
-        after = {key: np.stack([step[1][key] for step in played]) for key in keys}
-        actions, rewards, dones = (np.stack([step[column] for step in played]) for column in (2, 3, 4))
-        limit = np.array([[bool(info.get("TimeLimit.truncated", False)) for info in step[5]] for step in played])
-        frames = np.array([[info.get("frames", 1) for info in step[5]] for step in played], np.int32)
+        keys = played[0].observations.keys()
+        now = {key: np.stack([step.observations[key] for step in played]) for key in keys}
+        after = {key: np.stack([step.next_observations[key] for step in played]) for key in keys}
+        actions = np.stack([step.actions for step in played])
+        rewards = np.stack([step.rewards for step in played])
+        dones = np.stack([step.dones for step in played])
+        limit = np.array(
+            [[bool(info.get("TimeLimit.truncated", False)) for info in step.infos] for step in played]
+        )
+        frames = np.array([[info.get("frames", 1) for info in step.infos] for step in played], np.int32)
         for lane in range(rewards.shape[1]):
             ended = np.flatnonzero(dones[:, lane]).tolist()
             self.add_segment(

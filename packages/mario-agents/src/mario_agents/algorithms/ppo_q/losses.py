@@ -58,8 +58,8 @@ class Gaussian:
     def _log_prob(self, unsquashed: Tensor, actions: Tensor) -> Tensor:
         normal = torch.distributions.Normal(self.mean, self.log_std.exp(), validate_args=False)
         # Haarnoja et al. 2018 (arXiv 1801.01290), appendix C: the density of tanh(u).
-        log_prob: Tensor = normal.log_prob(unsquashed) - torch.log(1.0 - actions.square() + _EPSILON)
-        return log_prob
+        density: Tensor = normal.log_prob(unsquashed)  # type: ignore[no-untyped-call] # as torch has it
+        return density - torch.log(1.0 - actions.square() + _EPSILON)
 
     def detach(self) -> Gaussian:
         """Return it cut off from the graph."""
@@ -161,8 +161,8 @@ def is_open(ratios: Tensor, rises: Tensor, clip_range: float) -> Tensor:
     """Tell where PPO's clipped objective lets a gradient through.
 
     min(ρA, clip(ρ)A) has no gradient where ρ has left [1 − ε, 1 + ε] *and* following it would take ρ
-    farther out (Schulman et al. 2017, arXiv 1707.06347, equation 7). In PPO the advantage's sign tells whether
-    ρ would rise; here the change of log π(a) does.
+    farther out (Schulman et al. 2017, arXiv 1707.06347, equation 7). In PPO the advantage's sign tells
+    whether ρ would rise; here the change of log π(a) does.
 
     Args:
         ratios: ρ.

@@ -187,7 +187,10 @@ class PPOQ(OffPolicyAlgorithm):
                 seed=self.seed,
                 keep_fresh=self.data != "off-policy",
             )
-        steps, self.n_steps = self.n_steps, 1  # Stable-Baselines3 has n-step replays of its own, for arrays only
+        steps, self.n_steps = (
+            self.n_steps,
+            1,
+        )  # Stable-Baselines3 has n-step replays of its own, for arrays only
         super()._setup_model()
         self.n_steps = steps
         self.actor, self.critic = self.policy.actor, self.policy.critic
@@ -195,13 +198,13 @@ class PPOQ(OffPolicyAlgorithm):
         self._deterministic = self.policy.deterministic
         buttons = int(np.prod(self.action_space.shape or ()))
         self._entropy_goal = -float(buttons) if self.target_entropy == "auto" else float(self.target_entropy)
-        held = isinstance(self.ent_coef, str)
-        first = self.ent_coef.removeprefix("auto").removeprefix("_") or "1" if held else self.ent_coef  # type: ignore[union-attr]
-        alpha = 0.0 if self._deterministic else float(first)
+        held, alpha = _read_ent_coef(self.ent_coef)
+        if self._deterministic:
+            held, alpha = False, 0.0
         self.log_ent_coef = torch.tensor([alpha], device=self.device).log().requires_grad_(held)
         self.log_kl_coef = torch.zeros(1, device=self.device).requires_grad_()
-        self._duals = [self.log_kl_coef, *([self.log_ent_coef] if held and not self._deterministic else [])]
-        self.dual_optimizer = torch.optim.Adam(self._duals, lr=self.dual_learning_rate or self.lr_schedule(1))
+        duals = [self.log_kl_coef, self.log_ent_coef] if held else [self.log_kl_coef]
+        self.dual_optimizer = torch.optim.Adam(duals, lr=self.dual_learning_rate or self.lr_schedule(1))
 
     def train(self, gradient_steps: int, batch_size: int) -> None:
         """Update on minibatches of what was played, as ``data`` says.
@@ -222,7 +225,9 @@ class PPOQ(OffPolicyAlgorithm):
             self._one_minibatch(rollout, batch_size, logged)
         self._log(logged)
 
-    def _one_minibatch(self, rollout: Rollout | None, batch_size: int, logged: dict[str, list[float]]) -> None:
+    def _one_minibatch(
+        self, rollout: Rollout | None, batch_size: int, logged: dict[str, list[float]]
+    ) -> None:
         replayed = batch_size if rollout is None else round(batch_size * _REPLAYED[self.data])
         parts = []
         if rollout is not None:
@@ -242,7 +247,7 @@ class PPOQ(OffPolicyAlgorithm):
         self._update_duals(log_probs.detach().sum(dim=1), kl, logged)
 
         if batch is not None:
-            next_values = self._next_values(batch.next_observations, alpha)
+            next_values, _ = self._next_values(batch.next_observations, alpha)
             discounts = batch.discounts if batch.discounts is not None else torch.tensor(self.gamma)
             replay_targets = losses.one_step_target(
                 batch.rewards.flatten(), discounts.flatten(), batch.dones.flatten(), next_values
@@ -258,8 +263,10 @@ class PPOQ(OffPolicyAlgorithm):
 
         value = losses.pool(self.critic(observations, drawn), self.actor_pool)
         actor_loss = losses.actor_loss(value, log_probs.sum(dim=1), alpha)
-        grads = torch.autograd.grad(actor_loss, (shown.mean, shown.log_std), allow_unused=True)
-        mean_grad, log_std_grad = (torch.zeros_like(shown.mean) if grad is None else grad for grad in grads)
+        # A deterministic actor's loss does not depend on its std.
+        mean_grad, log_std_grad = torch.autograd.grad(
+            actor_loss, (shown.mean, shown.log_std), materialize_grads=True
+        )
         if old is not None and self.clip_range is not None:
             # At an action of the anchor: the one that was played, where that was just now.
             is_fresh = torch.arange(len(actions), device=self.device) < len(actions) - replayed
@@ -293,8 +300,9 @@ class PPOQ(OffPolicyAlgorithm):
 
     @property
     def _replay(self) -> StoreReplay:
-        assert isinstance(self.replay_buffer, StoreReplay)
-        return self.replay_buffer
+        replay: object = self.replay_buffer  # annotated as one of Stable-Baselines3's own
+        assert isinstance(replay, StoreReplay)
+        return replay
 
     @property
     def _has_trust_region(self) -> bool:
@@ -307,37 +315,40 @@ class PPOQ(OffPolicyAlgorithm):
         return policy.act(torch.randn_like(policy.mean))
 
     @torch.no_grad()
-    def _next_values(self, observations: Any, alpha: Tensor) -> Tensor:
-        """Return V of observations, ``[B]``."""
+    def _next_values(
+        self, observations: Any, alpha: Tensor, following: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return V of observations, and α log π of the actions that were played there, ``[B]`` each."""
         if self._deterministic:
-            means = self.anchor.gaussian(observations).mean
-            noise = torch.empty_like(means).normal_(0.0, self.target_noise) if self.target_noise else 0.0
-            limit = self.target_noise_clip
-            smoothing = noise.clamp(-limit, limit) if isinstance(noise, Tensor) else noise
-            drawn, log_probs = (means.tanh() + smoothing).clamp(-1.0, 1.0), torch.zeros_like(means)
-        else:
-            drawn, log_probs = self._act(self.actor.gaussian(observations))
-        values = losses.pool(self.critic_target(observations, drawn), self.target_pool)
-        return losses.soft_value(values, log_probs.sum(dim=1), alpha)
+            actions = self.anchor.gaussian(observations).mean.tanh()
+            if self.target_noise:
+                noise = torch.empty_like(actions).normal_(0.0, self.target_noise)
+                limit = self.target_noise_clip
+                actions = (actions + noise.clamp(-limit, limit)).clamp(-1.0, 1.0)
+            values = losses.pool(self.critic_target(observations, actions), self.target_pool)
+            return values, torch.zeros_like(values)
+        policy = self.actor.gaussian(observations)
+        actions, log_probs = self._act(policy)
+        values = losses.pool(self.critic_target(observations, actions), self.target_pool)
+        costs = (
+            torch.zeros_like(values) if following is None else alpha * policy.log_prob(following).sum(dim=1)
+        )
+        return losses.soft_value(values, log_probs.sum(dim=1), alpha), costs
 
     def _take_rollout(self, batch_size: int) -> Rollout:
         rollout = Rollout(self._replay.take_fresh(), self.device)
         alpha = self.log_ent_coef.detach().exp()
-
-        @torch.no_grad()
-        def judge(observations: Any, following: Tensor) -> tuple[Tensor, Tensor]:
-            values = self._next_values(observations, alpha)
-            if self._deterministic:
-                return values, torch.zeros_like(values)
-            return values, alpha * self.actor.gaussian(observations).log_prob(following).sum(dim=1)
-
         discount = Discount(self.gamma, self.q_lambda, self._replay.discount.per_frame)
-        rollout.set_targets(discount, judge, max(batch_size, 1024))
+        rollout.set_targets(
+            discount,
+            lambda observations, following: self._next_values(observations, alpha, following),
+            max(batch_size, 1024),
+        )
         return rollout
 
     def _update_duals(self, log_prob: Tensor, kl: Tensor | None, logged: dict[str, list[float]]) -> None:
         loss = torch.zeros((), device=self.device)
-        if self.log_ent_coef.requires_grad and not self._deterministic:
+        if self.log_ent_coef.requires_grad:
             entropy_loss = losses.dual_loss(self.log_ent_coef, log_prob + self._entropy_goal)
             logged.setdefault("ent_coef_loss", []).append(entropy_loss.item())
             loss = loss + entropy_loss
@@ -345,13 +356,13 @@ class PPOQ(OffPolicyAlgorithm):
             loss = loss + losses.dual_loss(self.log_kl_coef, kl - self.target_kl)
         if loss.requires_grad:
             self.dual_optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call] # as torch has it
             self.dual_optimizer.step()
 
     def _descend(self, loss: Tensor, optimizer: torch.optim.Optimizer, name: str) -> None:
         _check_finite(loss, name, self._n_updates)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call] # as torch has it
         if self.max_grad_norm is not None:
             for group in optimizer.param_groups:
                 torch.nn.utils.clip_grad_norm_(group["params"], self.max_grad_norm)
@@ -379,18 +390,36 @@ class PPOQ(OffPolicyAlgorithm):
         )
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "actor", "anchor", "critic", "critic_target", "_duals"]
+        return [*super()._excluded_save_params(), "actor", "anchor", "critic", "critic_target"]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         optimizers = ["actor.optimizer", "critic.optimizer", "dual_optimizer"]
         return ["policy", *optimizers], ["log_ent_coef", "log_kl_coef"]
 
 
+def _read_ent_coef(written: str | float) -> tuple[bool, float]:
+    """Return whether α is held at an entropy, and what it begins with.
+
+    >>> _read_ent_coef("auto_0.1"), _read_ent_coef("auto"), _read_ent_coef(0.2)
+    ((True, 0.1), (True, 1.0), (False, 0.2))
+    """
+    if not isinstance(written, str):
+        return False, float(written)
+    kind, _, first = written.partition("_")
+    try:
+        alpha = float(first or 1.0)
+    except ValueError:
+        alpha = 0.0
+    if kind != "auto" or alpha <= 0:
+        raise AgentsError(f"ent_coef must be a number, auto or auto_FIRST such as auto_0.1, not {written!r}")
+    return True, alpha
+
+
 def _check_finite(loss: Tensor, name: str, update: int) -> None:
     if not torch.isfinite(loss):
         raise AgentsError(
-            f"the {name}'s loss is {loss.item()} in update {update:,}: training stops, the last checkpoint is "
-            "whole; go on from it with a lower learning_rate or with max_grad_norm"
+            f"the {name}'s loss is {loss.item()} in update {update:,}: training stops, the last checkpoint "
+            "is whole; go on from it with a lower learning_rate or with max_grad_norm"
         )
 
 
