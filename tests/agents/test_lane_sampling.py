@@ -38,7 +38,13 @@ def agent(algorithm: str, actions: spaces.Space[Any], **hyperparams: Any) -> Any
 
 @pytest.mark.parametrize(
     ("algorithm", "actions"),
-    [*(("ppo", name) for name in ACTIONS), ("a2c", "Discrete"), ("sac", "Box"), ("tqc", "Box")],
+    [
+        *(("ppo", name) for name in ACTIONS),
+        ("a2c", "Discrete"),
+        ("sac", "Box"),
+        ("tqc", "Box"),
+        ("ppo_q", "Box"),
+    ],
 )
 def test_a_lane_draws_what_it_would_draw_alone(algorithm: str, actions: str) -> None:
     model = agent(algorithm, ACTIONS[actions])
@@ -79,6 +85,7 @@ def test_agents_that_sample_otherwise_are_left_to_themselves() -> None:
     for algorithm, actions, settings in (
         ("recurrentppo", "Discrete", {}), ("dqn", "Discrete", {"buffer_size": 1}),
         ("td3", "Box", {"buffer_size": 1}), ("ppo", "Box", {"use_sde": True}),
+        ("ppo_q", "Box", {"policy_kwargs": {"deterministic": True}}),
     ):  # fmt: skip
         model = agent(algorithm, ACTIONS[actions], **settings)
         assert sample_actions(model, np.zeros((2, 4), np.float32), [np.random.default_rng(0)] * 2) is None

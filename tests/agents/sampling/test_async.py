@@ -46,7 +46,14 @@ def call_of(run: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "env_id"),
-    [("ppo", TIMED), ("recurrentppo", TIMED), ("dqn", TIMED), ("td3", "Pendulum-v1"), ("sac", "Pendulum-v1")],
+    [
+        ("ppo", TIMED),
+        ("recurrentppo", TIMED),
+        ("dqn", TIMED),
+        ("td3", "Pendulum-v1"),
+        ("sac", "Pendulum-v1"),
+        ("ppo_q", "Pendulum-v1"),
+    ],
 )
 def test_strict_equals_sync_bit_for_bit(name: str, env_id: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"actors": 2, "steps": 240}

@@ -98,7 +98,14 @@ def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "env_id"), [("ppo", TIMED), ("dqn", TIMED), ("a2c", "CartPole-v1"), ("sac", "Pendulum-v1")]
+    ("name", "env_id"),
+    [
+        ("ppo", TIMED),
+        ("dqn", TIMED),
+        ("a2c", "CartPole-v1"),
+        ("sac", "Pendulum-v1"),
+        ("ppo_q", "Pendulum-v1"),
+    ],
 )
 def test_stores_change_no_number(name: str, env_id: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"overrides": {"n_steps": 24}} if name == "a2c" else {}

@@ -80,7 +80,9 @@ def train(
         str | None, typer.Option(help="segments (whole) or transitions (cut); chosen by algorithm.")
     ] = None,
     pools: Annotated[int, typer.Option(min=1, help="Make a replay of so many; train as one fills.")] = 1,
-    discount_per: Annotated[str, typer.Option(help="What gamma counts: step or frame.")] = "step",
+    discount_per: Annotated[
+        str | None, typer.Option(help="What gamma counts: step or frame; chosen by algorithm.")
+    ] = None,
     patience: Annotated[
         float, typer.Option(help="Seconds after which an async actor that does not move counts as stuck.")
     ] = 60.0,

@@ -65,7 +65,11 @@ def configure_run(
             hyperparams=chosen,
             policy=policy,
             **replay,
-            **{**settings, "store": settings.get("store") or default_store(algorithm)},
+            **{
+                **settings,
+                "store": settings.get("store") or default_store(algorithm),
+                "discount_per": settings.get("discount_per") or algorithm.discount_per,
+            },
         )
     except ValidationError as error:
         first = error.errors()[0]

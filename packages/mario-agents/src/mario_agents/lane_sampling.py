@@ -37,7 +37,11 @@ def sample_actions(
         state-dependent exploration, and those that do not sample at all.
     """
     policy: Any = model.policy
-    squashed = hasattr(policy, "actor") and hasattr(policy.actor, "get_action_dist_params")
+    squashed = (
+        hasattr(policy, "actor")
+        and hasattr(policy.actor, "get_action_dist_params")
+        and not getattr(policy, "deterministic", False)
+    )
     # RecurrentActorCriticPolicy is a subclass, and needs its state.
     plain = isinstance(policy, ActorCriticPolicy) and not hasattr(policy, "lstm_actor")
     if model.use_sde or not (squashed or plain):

@@ -1,10 +1,10 @@
-"""Names of algorithms → the Stable-Baselines3 and sb3-contrib classes that they stand for."""
+"""Names of algorithms → the classes that they stand for: ours, Stable-Baselines3's and sb3-contrib's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mario_agents.errors import AgentsError, did_you_mean
 
@@ -22,12 +22,14 @@ class Algorithm:
         class_path: ``module:Class``; imported when the class is first asked for, because torch takes seconds.
         action_spaces: names of the Gymnasium spaces that the class serves.
         summary: one line for ``mario-agents zoo``.
+        discount_per: what its discounts count unless the user says otherwise.
     """
 
     name: str
     class_path: str
     action_spaces: tuple[str, ...]
     summary: str
+    discount_per: Literal["step", "frame"] = "step"
 
     def load_class(self) -> type[BaseAlgorithm]:
         """Import and return the algorithm's class."""
@@ -52,6 +54,13 @@ ALGORITHMS: dict[str, Algorithm] = {
         Algorithm("td3", "stable_baselines3:TD3", ("Box",), "off-policy, deterministic actor, twin critics"),
         Algorithm("ddpg", "stable_baselines3:DDPG", ("Box",), "off-policy, deterministic actor, one critic"),
         Algorithm("tqc", "sb3_contrib:TQC", ("Box",), "SAC with truncated quantile critics"),
+        Algorithm(
+            "ppo_q",
+            "mario_agents.algorithms.ppo_q:PPOQ",
+            ("Box",),
+            "on- or off-policy, actor driven through Q inside PPO's clipped ratio",
+            discount_per="frame",
+        ),
         Algorithm("crossq", "sb3_contrib:CrossQ", ("Box",), "SAC with batch-normalised critics, no targets"),
     )
 }

@@ -193,13 +193,16 @@ def _parse_noise(text: str, action_space: spaces.Space[Any]) -> ActionNoise:
 def _policy_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
     from torch import nn
 
+    from mario_agents.algorithms.features import FEATURES
+
     activations = {"relu": nn.ReLU, "tanh": nn.Tanh, "elu": nn.ELU, "silu": nn.SiLU}
     arguments = dict(values)
-    name = arguments.get("activation_fn")
-    if name is not None:
-        if name not in activations:
-            raise AgentsError(f"unknown activation_fn {name!r}{did_you_mean(str(name), activations)}")
-        arguments["activation_fn"] = activations[name]
+    for key, classes in (("activation_fn", activations), ("features_extractor_class", FEATURES)):
+        name = arguments.get(key)
+        if name is not None:
+            if name not in classes:
+                raise AgentsError(f"unknown {key} {name!r}{did_you_mean(str(name), classes)}")
+            arguments[key] = classes[name]
     return arguments
 
 

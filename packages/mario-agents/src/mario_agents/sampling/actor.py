@@ -191,10 +191,10 @@ class Actor:
             buffer.add = _add_nothing
             return model.collect_rollouts(self._envs, self._catch, buffer, length.frequency)
         assert isinstance(model, OffPolicyAlgorithm)
-        assert model.replay_buffer is not None
         model._store_transition = self._see  # type: ignore[assignment, method-assign] # as above
+        replay: Any = model.replay_buffer  # nothing is put into it
         played = model.collect_rollouts(
-            self._envs, self._catch, length, model.replay_buffer, self._noise, model.learning_starts
+            self._envs, self._catch, length, replay, self._noise, model.learning_starts
         )
         return played.continue_training
 

@@ -120,6 +120,7 @@ class Learner:
             self._replay = StoreReplay(
                 self.store, model.observation_space, model.action_space, model.device,
                 discount=self._discount, steps=getattr(model, "n_steps", 1), seed=config.seed,
+                keep_fresh=getattr(model, "data", "off-policy") != "off-policy",
             )  # fmt: skip
             model.replay_buffer = self._replay  # type: ignore[assignment] # train() only samples from it
             model.optimize_memory_usage = False  # that is what the store does
@@ -386,7 +387,7 @@ class Learner:
                 return RolloutReturn(steps, episodes, continue_training=False)
             for block in blocks:
                 for segment in block.segments():
-                    store.add(segment)
+                    self._replay.add_segment(segment)
             if self._order.most_lag is not None:
                 store.forget_before(self.version - self._order.most_lag)
             for step in range(max(block.steps for block in blocks)):

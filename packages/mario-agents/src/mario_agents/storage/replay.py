@@ -16,7 +16,7 @@ from mario_agents.storage.pictures import is_stack
 from mario_agents.storage.pools import Pools
 from mario_agents.storage.priorities import Priorities
 from mario_agents.storage.returns import Discount
-from mario_agents.storage.segment import Leaves, from_leaves
+from mario_agents.storage.segment import Leaves, Segment, from_leaves
 from mario_agents.storage.segments import SegmentStore
 from mario_agents.storage.store import Store
 from mario_agents.storage.transitions import TransitionStore
@@ -67,7 +67,12 @@ class StoreReplay(BaseBuffer):
         device: where batches go.
         discount: γ, per step or per frame.
         steps: n of n-step returns.
-        seed: of the drawing of batches.
+        seed: of the drawing of batches; None draws one.
+        keep_fresh: hold what arrives until :meth:`take_fresh`, for algorithms that learn from whole rollouts.
+
+    Attributes:
+        store: where transitions lie.
+        discount: γ.
     """
 
     def __init__(
@@ -78,11 +83,27 @@ class StoreReplay(BaseBuffer):
         device: torch.device | str,
         discount: Discount,
         steps: int,
-        seed: int,
+        seed: int | None,
+        *,
+        keep_fresh: bool = False,
     ) -> None:
         super().__init__(1, observation_space, action_space, device)
         self.store, self.rng = store, np.random.default_rng(seed)
-        self._discount, self._steps = discount, steps
+        self.discount, self._steps = discount, steps
+        self._fresh: list[Segment] | None = [] if keep_fresh else None
+
+    def add_segment(self, segment: Segment) -> None:
+        """Take in what an actor played."""
+        self.store.add(segment)
+        if self._fresh is not None:
+            self._fresh.append(segment)
+
+    def take_fresh(self) -> list[Segment]:
+        """Return what has arrived since the last call, in order of lanes and time, and let go of it."""
+        fresh = sorted(self._fresh or [], key=lambda segment: (segment.lane, segment.first_step))
+        if self._fresh is not None:
+            self._fresh.clear()
+        return fresh
 
     def sample(self, batch_size: int, env: object = None) -> ReplayBufferSamples | DictReplayBufferSamples:
         """Draw a batch.
@@ -125,10 +146,10 @@ class StoreReplay(BaseBuffer):
         self.store.update_priorities(ids, errors.cpu().numpy().astype(np.float64))
 
     def _draw(self, batch_size: int) -> Batch:
-        return self.store.sample(batch_size, self._discount, self.rng, steps=self._steps)
+        return self.store.sample(batch_size, self.discount, self.rng, steps=self._steps)
 
     def _samples(self, batch: Batch) -> ReplayBufferSamples | DictReplayBufferSamples:
-        usual = self._steps == 1 and not self._discount.per_frame
+        usual = self._steps == 1 and not self.discount.per_frame
         columns = {
             "actions": self._column(batch.actions),
             "dones": self._column(batch.terminated.astype(np.float32)),

@@ -1,0 +1,76 @@
+"""Features by name, for whichever algorithm."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from mario_agents import hyperparams as hp
+from mario_agents.algorithms.features import ImpalaFeatures, TilesFeatures
+from mario_agents.algorithms.registry import find_algorithm
+from mario_agents.errors import AgentsError
+from mario_agents.schedules import TimeBudget
+
+VECTOR = spaces.Box(-1, 1, (5,), np.float32)
+TILES = spaces.Dict({"tiles": spaces.MultiBinary((7, 13, 16)), "vector": VECTOR})
+PICTURES = spaces.Box(0, 255, (4, 84, 84), np.uint8)
+
+
+class Spaces(gymnasium.Env[object, object]):
+    """Spaces, and nothing to play."""
+
+    def __init__(self, space: spaces.Space[object]) -> None:
+        self.observation_space = space
+        self.action_space = spaces.Box(-1, 1, (6,), np.float32)
+
+
+@pytest.mark.parametrize("name", ["ppo", "ppo_q"])
+@pytest.mark.parametrize(
+    ("features", "space", "policy"),
+    [
+        ("tiles", TILES, "MultiInputPolicy"),
+        ("nature", PICTURES, "CnnPolicy"),
+        ("impala", PICTURES, "CnnPolicy"),
+    ],
+)
+def test_ppo_and_ppo_q_take_them_by_name(
+    name: str, features: str, space: spaces.Space[object], policy: str
+) -> None:
+    kwargs = {"features_extractor_class": features, "features_extractor_kwargs": {"features_dim": 16}}
+    small = {"n_steps": 8, "batch_size": 8} if name == "ppo" else {"buffer_size": 8}
+    model = hp.build(
+        find_algorithm(name), {"policy_kwargs": kwargs, **small}, policy, Spaces(space), TimeBudget()
+    )
+    action, _ = model.predict(space.sample())
+    assert model.action_space.contains(action)
+
+
+def test_each_kind_of_observation_gets_its_features() -> None:
+    for space, features in ((TILES, "tiles"), (PICTURES, "nature")):
+        chosen = hp.choose(find_algorithm("ppo_q"), "MarioScore-1-1-ContinuousFrames-v0", space)
+        assert chosen["policy_kwargs"]["features_extractor_class"] == features
+
+
+def test_tiles_see_grid_and_vector() -> None:
+    features = TilesFeatures(TILES, 8)
+    tiles, vector = torch.zeros(1, 7, 13, 16, dtype=torch.int8), torch.zeros(1, 5)
+    nothing = features({"tiles": tiles, "vector": vector})
+    assert nothing.shape == (1, 8)
+    other = tiles.clone()
+    other[0, 2, 9, 6] = 1
+    assert not torch.equal(nothing, features({"tiles": other, "vector": vector}))
+    assert not torch.equal(nothing, features({"tiles": tiles, "vector": vector + 1}))
+
+
+def test_features_refuse_what_they_cannot_see() -> None:
+    with pytest.raises(AgentsError, match="tiles features need a Dict of grids and vectors"):
+        TilesFeatures(VECTOR)
+    with pytest.raises(AgentsError, match="impala features need pictures"):
+        ImpalaFeatures(VECTOR)
+    with pytest.raises(AgentsError, match="did you mean 'tiles'"):
+        hp.to_arguments(
+            find_algorithm("ppo_q"), {"policy_kwargs": {"features_extractor_class": "tile"}},
+            spaces.Box(-1, 1, (6,), np.float32), TimeBudget(),
+        )  # fmt: skip
