@@ -58,7 +58,8 @@ class _Handle:
         # Only the actor holds its end now, so that its death closes the pipe.
         theirs.close()
         self.asked: Play | None = None
-        self.beats, self.beat_at = 0, time.monotonic()
+        # Seconds without a beat, while the learner was looking: one that is itself stopped (Ctrl-Z) does not.
+        self.beats, self.still, self.looked_at = 0, 0.0, time.monotonic()
 
     @property
     def steps(self) -> int:
@@ -251,16 +252,18 @@ class AsyncSampler:
         """Find actors that do not move, whether stopped or stuck in an environment."""
         beats = int(handle.slots.beats[0])
         now = time.monotonic()
+        handle.still += min(now - handle.looked_at, 1.0)
+        handle.looked_at = now
         if beats != handle.beats:
-            handle.beats, handle.beat_at = beats, now
-        elif now - handle.beat_at > (self._config.patience if beats else START_SECONDS):
+            handle.beats, handle.still = beats, 0.0
+        elif handle.still > (self._config.patience if beats else START_SECONDS):
             lanes = self._config.lanes // self._config.actors
             first = handle.order.number * lanes
             seed = handle.order.seed
             self._trouble(
                 handle,
                 f"lanes {first} to {first + lanes - 1} (seeds {seed} to {seed + lanes - 1}) have not moved "
-                f"for {now - handle.beat_at:.0f} seconds, after step {handle.steps}",
+                f"for {handle.still:.0f} seconds, after step {handle.steps}",
                 stop=self._config.on_trouble == "stop",
             )
 
