@@ -108,10 +108,15 @@ def alone(session: nox.Session, package: str) -> None:
 
 
 @nox.session
-def native_long(session: nox.Session) -> None:
-    """Compare our console with cynes for 3,000 frames of each stage; the usual tests play 300."""
-    install(session, f"./{ENVS}", *TOOLS["tests"], *TOOLS["oracles"])
-    session.run("pytest", "tests/native", env={"MARIO_LONG": "1"})
+def long(session: nox.Session) -> None:
+    """Run what the usual tests shorten, in full: every stage against cynes, a minute of each sampler fault.
+
+    Arguments go to pytest; ``tests/native`` or ``tests/agents/sampling/test_endurance.py`` runs one half.
+    """
+    install_all(session)
+    install(session, *TOOLS["tests"], *TOOLS["oracles"])
+    both = ["tests/native", "tests/agents/sampling/test_endurance.py"]
+    session.run("pytest", *(session.posargs or both), env={"MARIO_LONG": "1"})
 
 
 @nox.session

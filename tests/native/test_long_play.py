@@ -20,7 +20,7 @@ def resident_kib() -> int:
 
 
 @pytest.mark.skipif(
-    not os.environ.get("MARIO_LONG"), reason="takes minutes: set MARIO_LONG=1, or nox -s native_long"
+    not os.environ.get("MARIO_LONG"), reason="takes minutes: set MARIO_LONG=1, or nox -s long"
 )
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads its memory from Linux's /proc")
 def test_ten_million_frames_leave_memory_as_it_was(make_emulator: Callable[..., NativeEmulator]) -> None:

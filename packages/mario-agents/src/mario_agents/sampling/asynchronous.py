@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,6 +28,21 @@ LEAST_STEPS = 32
 START_SECONDS = 300.0
 #: An actor replaced so often in a row without having handed over a block will not get better.
 MOST_DEATHS = 5
+
+
+@dataclass
+class _Watch:
+    """What the learner saw of whether an actor moves.
+
+    Attributes:
+        beats: the actor's, when it was last looked at.
+        still: seconds without a beat while the learner was looking: one that is itself stopped (Ctrl-Z) is not.
+        looked_at: when that was, on the monotonic clock.
+    """
+
+    beats: int = 0
+    still: float = 0.0
+    looked_at: float = field(default_factory=time.monotonic)
 
 
 class AsyncSampler:
@@ -57,7 +73,7 @@ class AsyncSampler:
         self._deaths = [0] * config.actors
         self._incarnations = [0] * config.actors
         self._beginnings = [0] * config.actors
-        self._beats = [(0, 0.0)] * config.actors
+        self._watches = [_Watch() for _ in range(config.actors)]
 
     def publish(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
         """Give actors new weights; see :meth:`Sampler.publish`."""
@@ -119,7 +135,7 @@ class AsyncSampler:
             handle.begin_anew(self._seed_of(number), first_step_of(self._beginnings[number]))
 
     def _start(self, number: int) -> RemoteActor:
-        self._beats[number] = 0, time.monotonic()
+        self._watches[number] = _Watch()
         first_step = first_step_of(self._beginnings[number])
         return self._actors.begin(number, self._seed_of(number), first_step, self._block_steps)
 
@@ -149,16 +165,18 @@ class AsyncSampler:
 
     def _look_at(self, handle: RemoteActor) -> None:
         """Find actors that do not move, whether stopped or stuck in an environment."""
-        beats, (seen, seen_at), now = handle.beats, self._beats[handle.number], time.monotonic()
-        if beats != seen:
-            self._beats[handle.number] = beats, now
-        elif now - seen_at > (self._config.patience if beats else START_SECONDS):
+        watch, now = self._watches[handle.number], time.monotonic()
+        watch.still += min(now - watch.looked_at, 1.0)
+        watch.looked_at = now
+        if handle.beats != watch.beats:
+            watch.beats, watch.still = handle.beats, 0.0
+        elif watch.still > (self._config.patience if watch.beats else START_SECONDS):
             lanes = self._config.lanes // self._config.actors
             first, seed = handle.number * lanes, handle.seed
             self._trouble(
                 handle,
                 f"lanes {first} to {first + lanes - 1} (seeds {seed} to {seed + lanes - 1}) have not moved "
-                f"for {now - seen_at:.0f} seconds, after step {handle.steps}",
+                f"for {watch.still:.0f} seconds, after step {handle.steps}",
                 stop=self._config.on_trouble == "stop",
             )
 
