@@ -166,7 +166,7 @@ class Actor:
             return model.collect_rollouts(self._envs, self._catch, buffer, length.frequency)
         assert isinstance(model, OffPolicyAlgorithm)
         assert model.replay_buffer is not None
-        model._store_transition = self._see  # type: ignore[assignment, method-assign] # as above
+        model._store_transition = self._see  # type: ignore[assignment, method-assign] # it stores
         played = model.collect_rollouts(
             self._envs, self._catch, length, model.replay_buffer, self._noise, model.learning_starts
         )
