@@ -191,7 +191,7 @@ class Actor:
             buffer.add = _add_nothing
             return model.collect_rollouts(self._envs, self._catch, buffer, length.frequency)
         assert isinstance(model, OffPolicyAlgorithm)
-        model._store_transition = self._see  # type: ignore[assignment, method-assign] # as above
+        model._store_transition = self._see  # type: ignore[assignment, method-assign] # it stores
         replay: Any = model.replay_buffer  # nothing is put into it
         played = model.collect_rollouts(
             self._envs, self._catch, length, replay, self._noise, model.learning_starts

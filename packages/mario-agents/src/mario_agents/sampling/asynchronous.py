@@ -150,7 +150,7 @@ class AsyncSampler:
     def _arrivals(self) -> list[Block]:
         """Wait a moment, and return the blocks that have come; replace who died."""
         blocks = []
-        for handle, arrival in self._actors.arrivals(self._handles, seconds=0.1):
+        for handle, arrival in self._actors.arrivals(seconds=0.1):
             if isinstance(arrival, Block):
                 blocks.append(arrival)
                 self._deaths[handle.number] = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import wait
@@ -103,6 +103,7 @@ class ProcessActors:
         self._observation_bytes = _bytes_of(observation_space)
         self._weights: SharedWeights | None = None
         self._slots: dict[int, tuple[Slots, int]] = {}
+        self._actors: dict[int, _ProcessActor] = {}
 
     def publish(self, version: int, weights: Mapping[str, torch.Tensor]) -> None:
         """Write the weights into shared memory."""
@@ -136,16 +137,12 @@ class ProcessActors:
             slot_size=size,
             parent=os.getpid(),
         )
-        return _ProcessActor(order, slots)
+        self._actors[number] = _ProcessActor(order, slots)
+        return self._actors[number]
 
-    def arrivals(
-        self, actors: Sequence[RemoteActor], seconds: float
-    ) -> list[tuple[RemoteActor, Block | Failure]]:
+    def arrivals(self, seconds: float) -> list[tuple[RemoteActor, Block | Failure]]:
         """Wait for the pipes."""
-        by_pipe: dict[object, _ProcessActor] = {}
-        for actor in actors:
-            assert isinstance(actor, _ProcessActor)
-            by_pipe[actor.pipe] = actor
+        by_pipe: dict[object, _ProcessActor] = {actor.pipe: actor for actor in self._actors.values()}
         ready = wait([actor.pipe for actor in by_pipe.values()], timeout=seconds)
         return [(by_pipe[pipe], by_pipe[pipe].receive()) for pipe in ready]
 
@@ -155,7 +152,7 @@ class ProcessActors:
             slots.close(unlink=True)
         if self._weights is not None:
             self._weights.close(unlink=True)
-        self._slots, self._weights = {}, None
+        self._actors, self._slots, self._weights = {}, {}, None
 
 
 def _bytes_of(space: spaces.Space[Any]) -> int:

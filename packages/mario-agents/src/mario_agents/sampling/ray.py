@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from socket import create_connection
 from textwrap import shorten
@@ -255,9 +255,7 @@ class RayActors:
         actor.correspond(self._version, self._weights)
         return actor
 
-    def arrivals(
-        self, actors: Sequence[RemoteActor], seconds: float
-    ) -> list[tuple[RemoteActor, Block | Failure]]:
+    def arrivals(self, seconds: float) -> list[tuple[RemoteActor, Block | Failure]]:
         """Wait for calls to be answered, and call again those who play freely."""
         first = {actor.calls[0]: actor for actor in self._actors.values() if actor.calls}
         calls = list(first)

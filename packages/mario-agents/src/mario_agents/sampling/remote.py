@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -107,9 +107,7 @@ class RemoteActors(Protocol):
         """
         ...
 
-    def arrivals(
-        self, actors: Sequence[RemoteActor], seconds: float
-    ) -> list[tuple[RemoteActor, Block | Failure]]:
+    def arrivals(self, seconds: float) -> list[tuple[RemoteActor, Block | Failure]]:
         """Wait until something comes, at most so long, and return it; blocks' arrays are the caller's own."""
         ...
 
