@@ -38,7 +38,13 @@ def agent(algorithm: str, actions: spaces.Space[Any], **hyperparams: Any) -> Any
 
 @pytest.mark.parametrize(
     ("algorithm", "actions"),
-    [*(("ppo", name) for name in ACTIONS), ("a2c", "Discrete"), ("sac", "Box"), ("tqc", "Box"), ("ppo_q", "Box")],
+    [
+        *(("ppo", name) for name in ACTIONS),
+        ("a2c", "Discrete"),
+        ("sac", "Box"),
+        ("tqc", "Box"),
+        ("ppo_q", "Box"),
+    ],
 )
 def test_a_lane_draws_what_it_would_draw_alone(algorithm: str, actions: str) -> None:
     model = agent(algorithm, ACTIONS[actions])
