@@ -100,7 +100,7 @@ def test_unclipped_and_off_policy_its_losses_are_sacs(ent_coef: str | float) -> 
     same = {"gamma": GAMMA, "ent_coef": ent_coef, "tau": 0.02, "learning_rate": 1e-3}
     sac = SAC("MlpPolicy", Empty(3), policy_kwargs={"net_arch": [32, 32]}, **same)  # type: ignore[arg-type]
     ours = PPOQ(
-        "MlpPolicy", Empty(3), data="off-policy", clip_range=None,
+        "MlpPolicy", Empty(3), data="off-policy", clip_range=None, target_kl=None, dual_learning_rate=None,
         policy_kwargs={**PLAIN, "log_std_min": -20.0}, **same,  # type: ignore[arg-type]
     )  # fmt: skip
     copy_networks(sac, ours)

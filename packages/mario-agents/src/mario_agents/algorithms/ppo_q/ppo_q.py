@@ -60,7 +60,7 @@ class PPOQ(OffPolicyAlgorithm):
         target_kl: KL from the anchor that a multiplier β holds, nats per state; None has no such term.
         ent_coef: α, or "auto" or "auto_0.1" to hold the entropy at ``target_entropy``.
         target_entropy: of all buttons together, nats; "auto" is −n, as in SAC.
-        dual_learning_rate: of log α and log β; None is ``learning_rate``.
+        dual_learning_rate: of log α and log β; None is ``learning_rate``, as in SAC.
         anchor_tau: None takes the ratio and the KL to the policy that the update began with, as PPO does; a
             number to an average of policies that follows by so much in each minibatch.
         target_pool: how critics' values make the targets' one: min, mean or first.
@@ -114,10 +114,10 @@ class PPOQ(OffPolicyAlgorithm):
         gradient_steps: int = 64,
         n_steps: int = 1,
         clip_range: float | None = 0.2,
-        target_kl: float | None = None,
-        ent_coef: str | float = "auto_0.1",
+        target_kl: float | None = 0.1,
+        ent_coef: str | float = "auto_0.03",
         target_entropy: str | float = "auto",
-        dual_learning_rate: float | None = None,
+        dual_learning_rate: float | None = 3e-3,
         anchor_tau: float | None = None,
         target_pool: Pool = "min",
         actor_pool: Pool = "min",
