@@ -36,7 +36,7 @@ class _Watch:
 
     Attributes:
         beats: the actor's, when it was last looked at.
-        still: seconds without a beat while the learner was looking: one that is itself stopped (Ctrl-Z) is not.
+        still: seconds without a beat while the learner was looking; one stopped itself (Ctrl-Z) is not.
         looked_at: when that was, on the monotonic clock.
     """
 
