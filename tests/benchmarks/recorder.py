@@ -1,13 +1,13 @@
 """What a recorder costs beside a 32-lane native batch: ``nox -s benchmarks``. Prints a table and writes JSON.
 
-The same batch plays in turns with and without a recorder around it; parts that became due are on the disk
-before a turn with it ends. Neighboring turns are compared, as a machine's speed drifts by more than a
-recorder costs, and the median of many is told.
+The same batch plays in short turns with and without a recorder around it; parts that became due are on the
+disk before a turn with it ends. A machine's speed drifts by more than a recorder costs, which is why turns
+are short and many: what is told is the ratio of all time with to all time without, and a bootstrap interval
+over pairs of turns.
 """
 
 import json
 import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -19,8 +19,8 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from mario_eval.recorders import RecordVectorEnv
 
-# A part is due every 3,125 steps of 32 lanes, so that each turn holds some.
-STEPS, ROUNDS, LANES, ALLOWED = 3_500, 11, 32, 0.05
+# A part is due every 3,125 steps of 32 lanes: in every thirteenth turn with a recorder.
+STEPS, PAIRS, LANES, ALLOWED = 250, 130, 32, 0.05
 ID = "MarioScore-1-1-DiscreteFrames-v0"
 
 
@@ -39,20 +39,22 @@ def overhead(observation: str, folder: Path) -> dict[str, float]:
         return (time.perf_counter() - began) / steps
 
     recorded.reset(seed=0)
-    play(recorded, 200)  # warms up
-    rounds = []
-    for number in range(ROUNDS):
+    play(recorded)  # warms up
+    pairs = []
+    for number in range(PAIRS):
         first, second = (plain, recorded) if number % 2 else (recorded, plain)
         turns = {first: play(first), second: play(second)}
-        rounds.append((turns[plain], turns[recorded]))
+        pairs.append((turns[plain], turns[recorded]))
     recorded.close()
-    shares = [with_it / without - 1 for without, with_it in rounds]
-    without, with_it = (statistics.median(column) for column in zip(*rounds, strict=True))
+    times = np.array(pairs)
+    drawn = times[random.integers(PAIRS, size=(10_000, PAIRS))].sum(axis=1)
+    low, high = np.quantile(drawn[:, 1] / drawn[:, 0] - 1, (0.025, 0.975))
+    without, with_it = times.mean(axis=0)
     return {
         "step_microseconds": 1e6 * without,
         "recorded_step_microseconds": 1e6 * with_it,
-        "share": statistics.median(shares),
-        "share_quartiles": statistics.quantiles(shares, n=4)[::2],
+        "share": with_it / without - 1,
+        "share_interval": [low, high],
     }
 
 
@@ -60,16 +62,16 @@ if __name__ == "__main__":
     out = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as place:
         rows = {observation: overhead(observation, Path(place)) for observation in ("frames", "tiles")}
-    print(f"| {LANES} lanes | a step of all | with RecordVectorEnv | more | quartiles | allowed |")
+    print(f"| {LANES} lanes | a step of all | with RecordVectorEnv | more | 95 % interval | allowed |")
     print(f"|{'---|' * 6}")
     for name, row in rows.items():
         without, with_it = (f"{row[f'{what}_microseconds']:,.0f} µs" for what in ("step", "recorded_step"))
-        share, spread = f"{row['share']:.1%}", " to ".join(f"{q:.1%}" for q in row["share_quartiles"])
+        share, spread = f"{row['share']:.1%}", " to ".join(f"{q:.1%}" for q in row["share_interval"])
         print(f"| {name} | {without} | {with_it} | {share} | {spread} | {ALLOWED:.0%} |")
     result = {
         "machine": platform.processor() or platform.machine(),
         "python": platform.python_version(),
-        "rounds": ROUNDS,
+        "pairs": PAIRS,
         "steps_each": STEPS,
         "allowed": ALLOWED,
         "rows": rows,

@@ -1,10 +1,7 @@
 """Recorders around environments that somebody else steps agree with what really happened."""
 
-import threading
-
 import gymnasium
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
@@ -137,36 +134,6 @@ def test_arrays_used_again_gaps_and_terms_that_come_and_go_are_recorded_as_they_
         assert row["step"] == row["action"]
         assert row["frames"] == (4 if first else 1)
         assert row["x"] == row["reward_terms/jump"] == (row["step"] if first and row["step"] % 2 else None)
-
-
-def test_who_plays_does_not_wait_for_a_slow_disk(tmp_path, monkeypatch):
-    """Parts are written beside the play, in order, one at a time; what is due meanwhile is waited for."""
-    monkeypatch.setattr("mario_eval.recorders.folder.ROWS_PER_PART", 10)
-    write_table, disk_is_free, asked = pq.write_table, threading.Event(), threading.Event()
-
-    def slow(table, where, **options):
-        asked.set()
-        assert disk_is_free.wait(60)
-        write_table(table, where, **options)
-
-    monkeypatch.setattr("pyarrow.parquet.write_table", slow)
-    env = RecordEnv(gymnasium.make("CartPole-v1", max_episode_steps=41), tmp_path / "rec")
-    env.reset(seed=1)
-    for _ in range(11):
-        env.unwrapped.state = np.zeros(4)  # it never falls
-        env.step(0)
-    assert asked.wait(60), "the first ten steps were due"
-    assert not list((tmp_path / "rec").glob("steps/part-*"))
-    threading.Timer(0.2, disk_is_free.set).start()
-    for _ in range(30):
-        env.unwrapped.state = np.zeros(4)
-        env.step(1)
-    env.close()
-    recording = Recording(tmp_path / "rec")
-    assert len(list((tmp_path / "rec" / "steps").glob("part-*"))) == 5
-    actions = np.concatenate([table["action"].to_numpy() for table in recording.steps(["action"])])
-    assert actions.tolist() == [0] * 11 + [1] * 30
-    assert recording.problems == []
 
 
 def test_the_callback_records_what_stable_baselines3_plays(tmp_path):

@@ -117,12 +117,6 @@ MADE = {
 columns = st.dictionaries(st.sampled_from("abcd"), st.sampled_from([*MADE]))
 
 
-def write(writer):
-    taken = writer.take()
-    if taken is not None:
-        writer.write(taken)
-
-
 def assert_reads_back(writer, expected):
     found = []
     for file in sorted(writer.folder.glob("part-*.parquet")) if writer.folder.exists() else []:
@@ -154,8 +148,8 @@ def test_every_value_that_was_written_is_read_back_and_every_gap_is_null(tmp_pat
             for row in range(rows)
         ]
         if flush:
-            write(writer)
-    write(writer)
+            writer.flush()
+    writer.flush()
 
     assert_reads_back(writer, expected)
 
@@ -211,9 +205,9 @@ def test_staged_steps_come_back_in_order_whatever_changes_between_them(tmp_path_
             number += 3
         if flush:
             staged.drain()
-            write(writer)
+            writer.flush()
     staged.drain()
-    write(writer)
+    writer.flush()
 
     assert_reads_back(writer, expected)
 

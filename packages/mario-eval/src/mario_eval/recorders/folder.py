@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from mario_eval.errors import RecordingError
 from mario_eval.files import replaced_whole
 from mario_eval.manifest import now
-from mario_eval.recorders.parts import Column, PartWriter, Taken
+from mario_eval.recorders.parts import Column, PartWriter
 from mario_eval.recorders.staging import StagedSteps
 
 #: A part is written when this many rows wait …
@@ -30,8 +29,6 @@ SHARE_OF_AGE_PER_PART = 0.02
 
 class RecordingFolder:
     """The writing end of an evaluation folder; use it in a ``with`` block.
-
-    Parts that are due are written by a thread, so that whoever plays does not wait for the disk.
 
     Args:
         path: the folder; made if need be.
@@ -70,8 +67,6 @@ class RecordingFolder:
         self._began = time.monotonic()
         self._set_due()
         self._broken = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mario-eval-writer")
-        self._writing: Future[None] | None = None
         try:
             # A folder of episodes, even an empty one, is what tells an evaluation folder from others.
             (path / "episodes").mkdir(exist_ok=True)
@@ -122,51 +117,29 @@ class RecordingFolder:
         self._scalars.append(len(scalars), columns)
 
     def flush_if_due(self) -> None:
-        """Have parts written if enough rows or enough time has gathered.
-
-        Waits only for parts that were due before and are not on the disk yet.
-
-        Raises:
-            RecordingError: as :meth:`flush`; the disk may have refused what was due before.
-        """
-        if self._writing is not None and self._writing.done():
-            self._wait()
+        """Write parts if enough rows or enough time has gathered."""
         rows = self.steps.rows
         for staged in self._staged:
             rows += staged.rows
         if rows >= ROWS_PER_PART or time.monotonic() >= self._due_at:
-            self._wait()
-            self._start_writing()
+            self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered; it is on the disk when this returns.
+        """Write what has gathered; steps first, so that every finished episode on disk has its steps.
 
         Raises:
             RecordingError: the disk refuses it, such as a full one. It is told once: from then on nothing is
                 written any more, as steps would be missing between two parts.
         """
-        self._wait()
-        self._start_writing()
-        self._wait()
-
-    def _start_writing(self) -> None:
-        """Hand what has gathered to the thread, which must have nothing to do."""
         self._set_due()
         if self._broken:
             return
-        for staged in self._staged:
-            staged.drain()
-        # Steps first, so that every finished episode on disk has its steps.
-        taken = [(table, table.take()) for table in (self.steps, self.episodes, self._scalars)]
-        self._writing = self._thread.submit(_write, taken)
-
-    def _wait(self) -> None:
-        """Wait for the thread, and tell if the disk refused what it wrote."""
-        writing, self._writing = self._writing, None
-        if writing is None:
-            return
         try:
-            writing.result()
+            for staged in self._staged:
+                staged.drain()
+            self.steps.flush()
+            self.episodes.flush()
+            self._scalars.flush()
         except OSError as error:
             self.manifest |= {"ended": now(), "end": f"stopped: {_reason(error)}"}
             with suppress(RecordingError):  # perhaps there is room for this little
@@ -186,7 +159,6 @@ class RecordingFolder:
         try:
             self.flush()
         finally:
-            self._thread.shutdown()
             self._lock.release()
 
     def __enter__(self) -> RecordingFolder:
@@ -194,12 +166,6 @@ class RecordingFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _write(taken: list[tuple[PartWriter, Taken | None]]) -> None:
-    for table, rows in taken:
-        if rows is not None:
-            table.write(rows)
 
 
 def _reason(error: OSError) -> str:

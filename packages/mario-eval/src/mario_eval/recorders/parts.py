@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,10 @@ _FIRST_ROWS = 64
 Column = tuple[NDArray[Any], NDArray[np.bool_] | None]
 
 
-@dataclass(frozen=True)
-class Taken:
-    """Rows on their way from memory to the disk.
-
-    Attributes:
-        rows: how many.
-        columns: where they are.
-    """
-
-    rows: int
-    columns: dict[str, _Buffer]
-
-
 class PartWriter:
     """Gathers rows in memory and writes them as ``part-000000.parquet``, ``part-000001.parquet`` and so on.
 
-    After a SIGKILL everything up to the last :meth:`write` is on disk and readable. Rows may be gathered
-    while another thread writes those that were taken before.
+    After a SIGKILL everything up to the last :meth:`flush` is on disk and readable.
 
     Args:
         folder: the table's folder; made when there is something to write.
@@ -54,9 +39,7 @@ class PartWriter:
     def __init__(self, folder: Path, table: str) -> None:
         self.folder = folder
         self._metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), TABLE_KEY: table.encode()}
-        # Two sets that take turns: one gathers while the other is written.
         self._columns: dict[str, _Buffer] = {}
-        self._taken: dict[str, _Buffer] = {}
         self._single: list[Mapping[str, Any]] = []
         self.parts = 0
         self.rows = 0
@@ -82,24 +65,15 @@ class PartWriter:
         """Keep one row of numbers, bools, texts and None; it is made columns when it is written."""
         self._single.append(row)
 
-    def take(self) -> Taken | None:
-        """Return the rows gathered so far, to be written; None if there are none.
-
-        What was taken before must have been written by now: its memory is used again.
-        """
+    def flush(self) -> None:
+        """Write the rows gathered so far as one part; nothing happens if there are none."""
         if self._single:
-            single, self._single = self._single, []
-            self.append(len(single), columns_of(single))
+            rows, self._single = self._single, []
+            self.append(len(rows), columns_of(rows))
         if not self.rows:
-            return None
-        rows, self.rows = self.rows, 0
-        self._columns, self._taken = self._taken, self._columns
-        return Taken(rows, self._taken)
-
-    def write(self, taken: Taken) -> None:
-        """Write rows that were taken as one part, in whatever thread."""
+            return
         self.folder.mkdir(exist_ok=True)
-        arrays = {name: buffer.take(taken.rows) for name, buffer in taken.columns.items()}
+        arrays = {name: buffer.take(self.rows) for name, buffer in self._columns.items()}
         table = pa.table(arrays).replace_schema_metadata(self._metadata)
         with replaced_whole(self.folder / f"part-{self.parts:06d}.parquet") as temporary:
             pq.write_table(
@@ -113,6 +87,7 @@ class PartWriter:
                 write_statistics=[name for name in ("episode", "step") if name in arrays],
             )
         self.parts += 1
+        self.rows = 0
 
 
 class _Buffer:
