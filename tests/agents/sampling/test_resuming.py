@@ -23,6 +23,7 @@ from mario_agents.storage.returns import Discount
 from ..conftest import COMMAND, ENVIRONMENT
 from .test_sync import OFF_POLICY, TIMED, assert_equal, config_of
 
+PPO_Q = {"train_freq": 30, "gradient_steps": 2, "batch_size": 32, "buffer_size": 1000}
 SELDOM = {**OFF_POLICY, "train_freq": 20}
 MARIO = "MarioScore-1-1-DiscreteFrames-v0"
 needs_mario = pytest.mark.skipif(find_spec("mario_envs") is None, reason="mario-envs is not installed")
@@ -150,6 +151,8 @@ def break_after_a_checkpoint(config: TrainConfig, run: Path, patch: pytest.Monke
         ("sac", "Pendulum-v1", {"overrides": {**SELDOM, "use_sde": True}}),
         ("td3", "Pendulum-v1", {"overrides": {**SELDOM, "action_noise": "ou_0.3"}}),
         ("crossq", "Pendulum-v1", {"overrides": SELDOM}),
+        ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "on-policy"}}),
+        ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "mixed"}}),
         ("qrdqn", TIMED, {"store": "segments"}),
         ("dqn", TIMED, {"overrides": {**OFF_POLICY, "buffer_size": 150}}),
         ("dqn", TIMED, {"pools": 3, "overrides": {**OFF_POLICY, "buffer_size": 150}}),
