@@ -221,6 +221,8 @@ void draw_cells(const nes::RamCells& cells, Ram ram, Array<const int64_t, nb::nd
 }  // namespace
 
 NB_MODULE(_native, module) {
+    // Tables that a Python module keeps live as long as the process, and are no leak.
+    nb::set_leak_warnings(false);
     module.doc() = "The NES machine in C++; mario_envs.emulators.native is how to use it.";
 
     nb::class_<Batch>(module, "Batch", "Many consoles with the same cartridge, run by threads.")
