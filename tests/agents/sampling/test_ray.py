@@ -20,6 +20,7 @@ from mario_agents.sampling.asynchronous import AsyncSampler
 from mario_agents.sampling.samplers import make_sampler
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
+from .test_resuming import assert_same_end, break_after_a_checkpoint
 from .test_sync import TIMED, assert_equal, config_of
 
 pytest.importorskip("ray", reason="the extra mario-agents[ray] is not installed")
@@ -60,6 +61,16 @@ def test_strict_equals_sync_bit_for_bit(name: str, nodes: TwoNodes, tmp_path: Pa
         found.append((tensors, info.counters, info.frames))
     assert_equal(found[0][0], found[1][0])
     assert found[0][1:] == found[1][1:]
+
+
+def test_a_resumed_run_ends_as_the_unbroken_one(
+    nodes: TwoNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of("dqn", TIMED, sampler="ray", address=nodes.address, actors=2, steps=480, checkpoints=4)
+    broken_at = break_after_a_checkpoint(config, tmp_path / "broken", monkeypatch)
+    experiment.resume(tmp_path / "broken")
+    experiment.train(config, tmp_path / "unbroken")
+    assert_same_end(tmp_path / "unbroken", tmp_path / "broken", broken_at)
 
 
 @pytest.mark.parametrize(("name", "order", "most"), [("ppo", "bounded:1", 1), ("dqn", "free", None)])
