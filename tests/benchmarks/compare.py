@@ -5,7 +5,6 @@ slows down in between slows both.
 """
 
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from mario_envs.bench import OBSERVATIONS, raw_frames, restores, steps
+from results import machine, write
 
 usual_python, out = Path(sys.argv[1]), Path(sys.argv[2])
 SECONDS, ROUNDS, LANES = 4.0, 5, 32
@@ -59,8 +59,7 @@ for measure, ours, peer, theirs, floor, aim in rows:
 print(f"| restore of a saved state, µs | {1e6 / restore_rate:.1f} | | | | 5 | |")
 
 result = {
-    "machine": platform.processor() or platform.machine(),
-    "python": platform.python_version(),
+    **machine(),
     "rounds": ROUNDS,
     "seconds_each": SECONDS,
     "rows": [
@@ -69,7 +68,5 @@ result = {
     ],
     "restore_microseconds": 1e6 / restore_rate,
 }
-part = out.with_name(out.name + ".part")
-part.write_text(json.dumps(result, indent=2), encoding="utf-8")
-part.replace(out)
+write(out, result)
 print(f"written to {out}")

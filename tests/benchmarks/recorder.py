@@ -6,8 +6,6 @@ are short and many: what is told is the ratio of all time with to all time witho
 over pairs of turns.
 """
 
-import json
-import platform
 import sys
 import tempfile
 import time
@@ -18,6 +16,7 @@ import mario_envs  # noqa: F401 - registers the environments
 import numpy as np
 from gymnasium.vector import VectorEnv
 from mario_eval.recorders import RecordVectorEnv
+from results import machine, write
 
 # A part is due every 3,125 steps of 32 lanes: in every thirteenth turn with a recorder.
 STEPS, PAIRS, LANES, ALLOWED = 250, 130, 32, 0.05
@@ -68,14 +67,11 @@ if __name__ == "__main__":
         share, spread = f"{row['share']:.1%}", " to ".join(f"{q:.1%}" for q in row["share_interval"])
         print(f"| {name} | {without} | {with_it} | {share} | {spread} | {ALLOWED:.0%} |")
     result = {
-        "machine": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
+        **machine(),
         "pairs": PAIRS,
         "steps_each": STEPS,
         "allowed": ALLOWED,
         "rows": rows,
     }
-    partial = out.with_name(out.name + ".part")
-    partial.write_text(json.dumps(result, indent=2), encoding="utf-8")
-    partial.replace(out)
+    write(out, result)
     print(f"written to {out}")

@@ -9,7 +9,6 @@ that of one with gym-super-mario-bros and Sample Factory. Each part adds its row
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import tempfile
@@ -22,6 +21,7 @@ import torch
 from mario_agents import experiment
 from mario_agents.configure import configure_run
 from mario_agents.sampling.actor import Actor, Clock
+from results import machine, write
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 FIXED, HOLDS = "MarioScore-1-1-DiscreteFrames-v0", "MarioScore-1-1-ContinuousFrames-v0"
@@ -238,12 +238,9 @@ if __name__ == "__main__":
     if arguments.appo:
         parts["appo"] = lambda: appo(arguments.appo)
     result = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
-    result["machine"] = platform.processor() or platform.machine()
-    result["python"], result["torch"] = platform.python_version(), torch.__version__
+    result |= {**machine(), "torch": torch.__version__}
     for name in arguments.only or parts:
         result[name] = parts[name]()
         print(f"\n{name}")
         show(result[name])
-        part = arguments.out.with_name(arguments.out.name + ".part")
-        part.write_text(json.dumps(result, indent=2), encoding="utf-8")
-        part.replace(arguments.out)
+        write(arguments.out, result)

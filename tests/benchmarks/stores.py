@@ -19,6 +19,7 @@ from mario_agents.storage.returns import Discount
 from mario_agents.storage.segment import Segment
 from mario_agents.storage.segments import SegmentStore
 from mario_agents.storage.transitions import TransitionStore
+from results import write
 
 STORES = {"segments": SegmentStore, "transitions": TransitionStore}
 STEPS, LANES, BATCH = 2400, 25, 256
@@ -158,9 +159,7 @@ def main() -> None:
             f"{row['resident'] / naive:.3f} |"
         )
     if options.out is not None:
-        partial = options.out.with_name(options.out.name + ".part")
-        partial.write_text(json.dumps({"rows": rows, "example": pictures}, indent=2), encoding="utf-8")
-        partial.replace(options.out)
+        write(options.out, {"rows": rows, "example": pictures})
 
 
 main()
