@@ -53,38 +53,29 @@ def assert_told_and_whole(out, done):
     assert recording.problems == []
 
 
-def test_a_disk_without_space(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small tmpfs needs the right to mount: {mounted.stderr.strip()}")
-    try:
-        done = record(disk / "rec")
-        assert "No space left on device" in done.stderr
-        assert_told_and_whole(disk / "rec", done)
-        assert json.loads((disk / "rec" / "manifest.json").read_text())["end"].startswith("stopped")
-        assert write_report([disk / "rec"], tmp_path / "page.html", replays=False).exists()
+def test_a_disk_without_space(tmp_path, disk_of):
+    disk = disk_of("400k")
+    done = record(disk / "rec")
+    assert "No space left on device" in done.stderr
+    assert_told_and_whole(disk / "rec", done)
+    assert json.loads((disk / "rec" / "manifest.json").read_text())["end"].startswith("stopped")
+    assert write_report([disk / "rec"], tmp_path / "page.html", replays=False).exists()
 
-        free = shutil.disk_usage(disk).free
-        (disk / "filler").write_bytes(bytes(free))
-        begun = record(disk / "second")
-        assert begun.returncode == 2
-        assert "cannot be written: No space left on device" in begun.stderr
-        assert begun.stderr.count("\n") == 1
-        report = subprocess.run(
-            [sys.executable, "-c", COMMAND, "report", str(disk / "rec"), "-o", str(disk / "page.html")],
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert report.returncode == 2
-        # SDL, which draws this environment, may say a line of its own before ours.
-        last = report.stderr.splitlines()[-1]
-        assert last == f"mario-eval: {disk}/page.html cannot be written: No space left on device"
-        assert "Traceback" not in report.stderr
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    free = shutil.disk_usage(disk).free
+    (disk / "filler").write_bytes(bytes(free))
+    begun = record(disk / "second")
+    assert begun.returncode == 2
+    assert "cannot be written: No space left on device" in begun.stderr
+    assert begun.stderr.count("\n") == 1
+    report = subprocess.run(
+        [sys.executable, "-c", COMMAND, "report", str(disk / "rec"), "-o", str(disk / "page.html")],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert report.returncode == 2
+    # SDL, which draws this environment, may say a line of its own before ours.
+    last = report.stderr.splitlines()[-1]
+    assert last == f"mario-eval: {disk}/page.html cannot be written: No space left on device"
+    assert "Traceback" not in report.stderr
 
 
 def test_files_that_may_not_grow(tmp_path):
