@@ -10,11 +10,11 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from mario_agents.errors import AgentsError
 from mario_agents.sampling.actor import Actor
 from mario_agents.sampling.remote import Play
 from mario_agents.sampling.slots import Slots
 from mario_agents.sampling.spawned import ActorOrder
+from mario_agents.sampling.trouble import told_of_actor
 from mario_agents.sampling.weights import SharedWeights
 
 
@@ -42,14 +42,8 @@ def run_actor(order: ActorOrder, learner: Connection) -> None:
         _Playing(order, actor, weights, slots, learner).run()
     except (_LearnerIsGone, BrokenPipeError, ConnectionResetError, EOFError):
         return
-    except Exception as error:
-        # Whatever it is, the learner tells it in one line; nobody looks at this process's stderr.
-        told = (
-            error
-            if isinstance(error, AgentsError)
-            else f"actor {order.number}: {type(error).__name__}: {error}"
-        )
-        learner.send(("trouble", " ".join(str(told).split())))
+    except Exception as error:  # whatever it is
+        learner.send(("trouble", told_of_actor(error, order.number)))
 
 
 def _begin(order: ActorOrder) -> Actor:

@@ -26,6 +26,7 @@ from mario_agents.errors import AgentsError
 from mario_agents.sampling.actor import Actor
 from mario_agents.sampling.block import Block
 from mario_agents.sampling.remote import AHEAD, Failure, Play, RemoteActor
+from mario_agents.sampling.trouble import told_of_actor
 
 #: Seconds between two questions of the learner whether an actor moves.
 PULSE_SECONDS = 1.0
@@ -100,10 +101,8 @@ class Player:
             self._load(self._actor, play.version)
             began = time.monotonic()
             block = self._actor.collect(play.length, play.clock, self._move)
-        except AgentsError as error:
-            return Failure(" ".join(str(error).split()))
-        except Exception as error:  # as of an actor that is a process: the learner tells it in one line
-            return Failure(f"actor {self._number}: {type(error).__name__}: {' '.join(str(error).split())}")
+        except Exception as error:  # whatever it is
+            return Failure(told_of_actor(error, self._number))
         assert block is not None
         now = time.monotonic()
         idle = (began - self._ended) / max(now - self._ended, 1e-9)

@@ -51,6 +51,20 @@ def _lane_of(frames: list[FrameType]) -> int | None:
     return None
 
 
+def told_of_actor(error: Exception, number: int) -> str:
+    """Say in one line what ended an actor; the learner tells it, as nobody looks at the actor's stderr.
+
+    >>> told_of_actor(KeyError("x"), 1)
+    "actor 1: KeyError: 'x'"
+
+    Args:
+        error: what it raised.
+        number: of the actor; errors of ours say by themselves what they are about.
+    """
+    text = " ".join(str(error).split())
+    return text if isinstance(error, AgentsError) else f"actor {number}: {type(error).__name__}: {text}"
+
+
 def check_finite(block: Block, seed: int, before: int) -> None:
     """Refuse rewards and observations that are not finite.
 
