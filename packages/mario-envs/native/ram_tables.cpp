@@ -35,7 +35,6 @@ RamValues::RamValues(std::vector<Value> values) : values_(std::move(values)) {
 
 void RamValues::read(const uint8_t* ram, size_t consoles, int64_t* out) const {
     for (const Value& value : values_) {
-        std::fill(out, out + consoles, int64_t{0});
         for (const Byte& byte : value.bytes) {
             const uint8_t* from = ram + byte.address;
             for (size_t i = 0; i < consoles; ++i, from += kRamSize)

@@ -24,7 +24,7 @@ class RamValues {
 
     size_t size() const { return values_.size(); }
 
-    /// Reads all values of `consoles` times 2 KiB of RAM into `out`, `[size, consoles]`.
+    /// Adds all values of `consoles` times 2 KiB of RAM to `out`, `[size, consoles]` of zeros.
     void read(const uint8_t* ram, size_t consoles, int64_t* out) const;
 
   private:

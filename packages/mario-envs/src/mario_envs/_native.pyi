@@ -65,7 +65,7 @@ class RamValues:
 
     def __init__(self, table: list[tuple[bool, list[tuple[int, int]]]]) -> None: ...
     def read(self, ram: NDArray[np.uint8], out: NDArray[np.int64]) -> None:
-        """Read all of each lane's, ``[lanes, 2048]`` → ``[values, lanes]``."""
+        """Read all of each lane's, ``[lanes, 2048]``, into ``out``, ``[values, lanes]`` of zeros."""
 
 class RamCells:
     """A grid of cells in several channels: a window of a scrolling map of tiles, and things.

@@ -187,10 +187,8 @@ class PPOQ(OffPolicyAlgorithm):
                 seed=self.seed,
                 keep_fresh=self.data != "off-policy",
             )
-        steps, self.n_steps = (
-            self.n_steps,
-            1,
-        )  # Stable-Baselines3 has n-step replays of its own, for arrays only
+        steps = self.n_steps
+        self.n_steps = 1  # Stable-Baselines3 has n-step replays of its own, for arrays only
         super()._setup_model()
         self.n_steps = steps
         self.actor, self.critic = self.policy.actor, self.policy.critic
