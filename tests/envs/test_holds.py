@@ -14,7 +14,7 @@ from mario_envs.buttons import PLAYED, Button
 
 SETTINGS = [
     {"update": update, "select": select, "bounds": bounds}
-    for update, select, bounds in product(("replace", "add", "keep"), ("all", "longest"), ("tanh", "sigmoid"))
+    for update, select, bounds in product(("replace", "add", "keep", "finish"), ("all", "longest"), ("tanh", "sigmoid"))
 ]
 
 
@@ -78,6 +78,15 @@ def test_each_button_is_held_for_its_time(pressed: Callable[..., list[set[str]]]
     """Right for 20 frames, B for 10: the step ends with B, and with "keep" right goes on (A4)."""
     frames = pressed([[-1, -1, -1, 1, -1, 0.5], [0, 0, 0, 0, 0, 0]], update="keep")
     assert frames == [{"right", "B"}] * 10 + [{"right"}] * 10
+
+
+def test_finish_lets_what_runs_run_out(pressed: Callable[..., list[set[str]]]) -> None:
+    """Right for 20 frames, A for 10. Then A is pressed anew, and right's new value waits."""
+    frames = pressed(
+        [[-1, -1, -1, 1, 0.5, -1], [-1, -1, -1, -1, 0.25, -1]], update="finish", fresh_press=True
+    )
+    first = [set[str](), *[{"A"}] * 9]
+    assert frames == [one | {"right"} for one in (*first, *first[:5])]
 
 
 def test_replace_changes_ones_mind(pressed: Callable[..., list[set[str]]]) -> None:

@@ -27,7 +27,7 @@ frames_per_unit = st.integers(1, 240).map(lambda quarters: quarters / 4)
 def every_setting(draw: st.DrawFn, **fixed: Any) -> ContinuousFrames:
     max_hold = draw(st.integers(1, 150))
     settings: dict[str, Any] = {
-        "update": draw(st.sampled_from(["replace", "add", "keep"])),
+        "update": draw(st.sampled_from(["replace", "add", "keep", "finish"])),
         "select": draw(st.sampled_from(["all", "longest"])),
         "bounds": draw(st.sampled_from(["tanh", "sigmoid"])),
         "frames_per_unit": draw(frames_per_unit),
@@ -110,6 +110,15 @@ def test_keep_never_shortens_a_plan(drawn: Any) -> None:
         assert (plan.holds[running] >= before[running]).all()
 
 
+@given(sequences(update="finish", select="all"))
+def test_finish_neither_shortens_nor_lengthens_what_runs(drawn: Any) -> None:
+    action, actions = drawn
+    for before, plan in play(action, actions):
+        running = before > 0
+        assert (plan.holds[running] == before[running]).all()
+        assert not plan.released[running].any()
+
+
 @given(sequences(update="add"))
 @example(
     (
@@ -168,9 +177,9 @@ def test_opposites_yield_to_the_larger_and_to_what_runs(drawn: Any) -> None:
         return
     for given_actions, (before, plan) in zip(actions, play(action, actions), strict=True):
         for lane, (first, second) in product(range(len(before)), ((LEFT, RIGHT), (DOWN, UP))):
-            if action.update == "keep" and before[lane, first] > 0:
+            if action.update in ("keep", "finish") and before[lane, first] > 0:
                 assert plan.holds[lane, second] == 0
-            elif action.update == "keep" and before[lane, second] > 0:
+            elif action.update in ("keep", "finish") and before[lane, second] > 0:
                 assert plan.holds[lane, first] == 0
             elif action.update == "replace":
                 values = given_actions[lane, [first, second]]

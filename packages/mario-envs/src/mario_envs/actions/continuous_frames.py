@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mario_envs.actions.base import without_opposites
 from mario_envs.buttons import PLAYED, A, B, ButtonPlan
 
-Update = Literal["replace", "add", "keep"]
+Update = Literal["replace", "add", "keep", "finish"]
 Select = Literal["all", "longest"]
 Bounds = Literal["tanh", "sigmoid"]
 
@@ -24,10 +24,11 @@ class ContinuousFrames:
 
     Attributes:
         update: what new values do to the holds still running (A4, A5).
-            "replace" plans all six anew: positive values press, others release. The default: of the
-            three it is the one that was seen to learn.
+            "replace" plans all six anew: positive values press, others release.
             "add" adds the signed value to what remains, so a negative value shortens a plan.
             "keep" lets a positive value lengthen a hold and nothing shorten it: what is planned is done.
+            "finish" plans the buttons whose hold is over, and nothing changes one that runs: what is
+            planned is done, and then the button is free again.
         select: "all" buttons act, or only the "longest" planned one, for its time (A6).
         bounds: the action space is (-1, 1) for policies that end in "tanh", (0, 1) for "sigmoid" (A7).
         frames_per_unit: frames that a value of 1 means. Values become frames rounded half up (A2).
@@ -81,6 +82,8 @@ class ContinuousFrames:
             holds = remaining + change
         elif self.update == "keep":
             holds = np.maximum(remaining, np.where(change >= self.min_hold, change, 0))
+        elif self.update == "finish":
+            holds = np.where(remaining > 0, remaining, change)
         else:
             holds = change
         holds = np.clip(holds, 0, self.max_hold).astype(np.int32)
@@ -88,7 +91,7 @@ class ContinuousFrames:
         begins = (remaining == 0) | (self.update == "replace")
         holds[(holds < self.min_hold) & begins] = 0
 
-        if self.update == "keep":
+        if self.update in ("keep", "finish"):
             # What runs stays: its opposite must wait, however long it was asked for.
             running = without_opposites(remaining) > 0
             free = without_opposites(np.where(running, self.max_hold + 1, holds)) > 0
@@ -116,7 +119,7 @@ class ContinuousFrames:
     def _longest(self, holds: NDArray[np.int32], remaining: NDArray[np.int32]) -> NDArray[np.int32]:
         """Keep the longest hold of each lane; under "keep", one that is running goes on."""
         rank = holds.astype(np.int64)
-        if self.update == "keep":
+        if self.update in ("keep", "finish"):
             rank = np.where(remaining > 0, rank + self.max_hold, rank)
         chosen = np.zeros_like(holds, dtype=bool)
         chosen[np.arange(len(holds)), rank.argmax(axis=1)] = True
