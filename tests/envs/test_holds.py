@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mario_envs.buttons import PLAYED, Button
 
+UPDATES, SELECTS, BOUNDS = ("replace", "add", "keep", "finish"), ("all", "longest"), ("tanh", "sigmoid")
 SETTINGS = [
     {"update": update, "select": select, "bounds": bounds}
-    for update, select, bounds in product(("replace", "add", "keep", "finish"), ("all", "longest"), ("tanh", "sigmoid"))
+    for update, select, bounds in product(UPDATES, SELECTS, BOUNDS)
 ]
 
 

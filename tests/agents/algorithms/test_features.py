@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from mario_agents import hyperparams as hp
-from mario_agents.algorithms.features import ImpalaFeatures, TilesFeatures
+from mario_agents.algorithms.features import ImpalaFeatures, LinearFeatures, TilesFeatures
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.errors import AgentsError
 from mario_agents.schedules import TimeBudget
@@ -31,6 +31,8 @@ class Spaces(gymnasium.Env[object, object]):
     ("features", "space", "policy"),
     [
         ("tiles", TILES, "MultiInputPolicy"),
+        ("linear", TILES, "MultiInputPolicy"),
+        ("linear", VECTOR, "MlpPolicy"),
         ("nature", PICTURES, "CnnPolicy"),
         ("impala", PICTURES, "CnnPolicy"),
     ],
@@ -50,6 +52,17 @@ def test_ppo_and_ppo_q_take_them_by_name(
 def test_pictures_get_convolutions() -> None:
     chosen = hp.choose(find_algorithm("ppo_q"), "MarioScore-1-1-ContinuousFrames-v0", PICTURES)
     assert chosen["policy_kwargs"]["features_extractor_class"] == "nature"
+
+
+def test_summing_rows_is_the_product_with_the_weights() -> None:
+    features = LinearFeatures(TILES, 8)
+    tiles, vector = (torch.rand(5, 7, 13, 16) < 0.05).float(), torch.randn(5, 5)
+    tiles[[1, 4]] = 0  # a grid of nothing, in the middle and at the end
+    together = torch.cat([tiles.flatten(1), vector], dim=1)
+    weights = torch.cat([features.rows["tiles"].weight, features.layer.weight.T])
+    expected = features.activation(together @ weights + features.layer.bias)
+    torch.testing.assert_close(features({"tiles": tiles, "vector": vector}), expected)
+    torch.testing.assert_close(features({"tiles": tiles.to(torch.int8), "vector": vector}), expected)
 
 
 def test_tiles_see_grid_and_vector() -> None:

@@ -23,6 +23,7 @@ from mario_agents.storage.segment import Segment
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.torch_layers import FlattenExtractor
+from torch import nn
 
 SMALL = {"train_freq": 16, "gradient_steps": 2, "batch_size": 32, "policy_kwargs": {"net_arch": [16]}}
 VECTOR = spaces.Box(-1, 1, (3,), np.float32)
@@ -121,6 +122,45 @@ def test_settings_that_do_not_exist_are_refused() -> None:
         AgentsError, match="data must be one of on-policy, mixed, off-policy, not 'offpolicy'"
     ):
         PPOQ("MlpPolicy", "Pendulum-v1", data="offpolicy")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("action_net", [None, [8, 4]])
+def test_a_critic_judges_several_actions_at_once_as_one_by_one(action_net: list[int] | None) -> None:
+    critic = StackedCritic(
+        VECTOR, spaces.Box(-1, 1, (6,)), [16], FlattenExtractor(VECTOR), 3, n_critics=2, action_net=action_net
+    )
+    observations, actions = torch.randn(5, 3), torch.rand(4, 5, 6) * 2 - 1
+    if action_net is not None:
+        assert not critic(observations, actions).any(), "before anything was seen no action is better"
+        nn.init.normal_(critic.q_networks[-1].weight)
+    values = critic(observations, actions)
+    assert values.shape == (2, 4, 5)
+    one_by_one = torch.stack([critic(observations, each) for each in actions], dim=1)
+    torch.testing.assert_close(values, one_by_one)
+    assert values.std(dim=1).min() > 0, "the action counts"
+
+
+def test_several_actions_in_each_state_and_an_action_net_of_its_own_learn() -> None:
+    arguments = {**SMALL, "policy_kwargs": {"net_arch": [16], "action_net": [8]}}
+    model = PPOQ("MlpPolicy", Any6(), data="on-policy", action_samples=3, seed=1, **arguments)
+    model.learn(64)
+    assert model.critic.action_networks is not None
+    assert all(
+        part.grad is not None and part.grad.any() for part in model.critic.action_networks.parameters()
+    )
+
+
+def test_minibatches_come_from_the_newest_rollouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    set_targets = Rollout.set_targets
+
+    def measure(self: Rollout, *arguments: Any) -> None:
+        sizes.append(len(self))
+        set_targets(self, *arguments)
+
+    monkeypatch.setattr(Rollout, "set_targets", measure)
+    PPOQ("MlpPolicy", Any6(), data="on-policy", rollouts=3, seed=1, **SMALL).learn(16 * 5)
+    assert sizes == [16, 32, 48, 48, 48]
 
 
 def test_targets_are_q_lambdas_over_lanes_ends_and_frames() -> None:

@@ -5,6 +5,7 @@ In ``policy_kwargs``, ``features_extractor_class`` names one: ``tiles``, ``natur
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -67,6 +68,45 @@ class TilesFeatures(BaseFeaturesExtractor):
         return features
 
 
+class LinearFeatures(BaseFeaturesExtractor):
+    """Everything flattened → one layer.
+
+    Where a space holds 0 and 1 alone, such as mario-envs' tiles, the product with the weights is a sum of the
+    rows at which there is a 1: of tiles one in twenty, in an eighth of the time.
+
+    Args:
+        observation_space: a Box, or a Dict of Box and MultiBinary spaces.
+        features_dim: features.
+    """
+
+    def __init__(self, observation_space: spaces.Space[Any], features_dim: int = 256) -> None:
+        super().__init__(observation_space, features_dim)
+        is_dict = isinstance(observation_space, spaces.Dict)
+        parts = observation_space.spaces if is_dict else {"": observation_space}
+        self._dense = [key for key, part in parts.items() if not isinstance(part, spaces.MultiBinary)]
+        bound = 1.0 / math.sqrt(spaces.flatdim(observation_space))  # as nn.Linear begins
+        self.rows = nn.ModuleDict()
+        for key, part in parts.items():
+            if key not in self._dense:
+                self.rows[key] = nn.EmbeddingBag(spaces.flatdim(part), features_dim, mode="sum")
+        self.layer = nn.Linear(sum(spaces.flatdim(parts[key]) for key in self._dense), features_dim)
+        for weights in self.parameters():
+            nn.init.uniform_(weights, -bound, bound)
+        self.activation = nn.Sequential(nn.LayerNorm(features_dim), nn.ReLU())
+
+    def forward(self, observations: Tensor | dict[str, Tensor]) -> Tensor:
+        """Return ``[B, features_dim]``."""
+        parts = observations if isinstance(observations, dict) else {"": observations}
+        sums: Tensor = self.layer(torch.cat([parts[key].flatten(1).float() for key in self._dense], dim=1))
+        for key, rows in self.rows.items():
+            flat = parts[key].flatten(1).bool()
+            lane, column = flat.nonzero(as_tuple=True)
+            first = torch.searchsorted(lane, torch.arange(len(flat), device=flat.device))
+            sums = sums + rows(column, first)
+        features: Tensor = self.activation(sums)
+        return features
+
+
 class ImpalaFeatures(BaseFeaturesExtractor):
     """IMPALA's small residual network over pictures (Espeholt et al. 2018, arXiv 1802.01561, figure 3).
 
@@ -117,6 +157,7 @@ class _Residual(nn.Module):
 #: What ``features_extractor_class`` may say in a hyper-parameter file.
 FEATURES: dict[str, type[BaseFeaturesExtractor]] = {
     "tiles": TilesFeatures,
+    "linear": LinearFeatures,
     "nature": NatureCNN,
     "impala": ImpalaFeatures,
 }

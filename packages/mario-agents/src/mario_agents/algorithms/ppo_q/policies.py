@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -64,6 +65,9 @@ class StackedCritic(BaseModel):
         normalize_images: divide pictures by 255.
         n_critics: N.
         layer_norm: normalise before each activation.
+        action_net: None has the action enter the first layer beside the features, as SAC has it. With hidden
+            sizes, the action has a network of its own, without features, and Q is the product of its last
+            layer, beside the action itself and a 1, with that of the features' network.
     """
 
     features_extractor: BaseFeaturesExtractor
@@ -79,6 +83,7 @@ class StackedCritic(BaseModel):
         normalize_images: bool = True,
         n_critics: int = 2,
         layer_norm: bool = True,
+        action_net: list[int] | None = None,
     ) -> None:
         super().__init__(
             observation_space,
@@ -87,21 +92,45 @@ class StackedCritic(BaseModel):
             normalize_images=normalize_images,
         )
         self.n_critics = n_critics
+        numbers = get_action_dim(action_space)
+        self.action_networks: nn.Sequential | None = None
+        size, outputs = features_dim + numbers, 1
+        if action_net is not None:
+            size, outputs = features_dim, 1 + numbers + action_net[-1]
+            self.action_networks = nn.Sequential()
+            for sizes in itertools.pairwise([numbers, *action_net]):
+                # Smooth, as the actor follows its slope.
+                self.action_networks.extend([StackedLinear(n_critics, *sizes), nn.Tanh()])
         layers: list[nn.Module] = []
-        size = features_dim + get_action_dim(action_space)
         for width in net_arch:
             layers.append(StackedLinear(n_critics, size, width))
             if layer_norm:
                 layers.append(StackedLayerNorm(n_critics, width))
             layers.append(activation_fn())
             size = width
-        self.q_networks = nn.Sequential(*layers, StackedLinear(n_critics, size, 1))
+        last = StackedLinear(n_critics, size, outputs)
+        if action_net is not None:
+            # No action is better than another before anything was seen.
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.q_networks = nn.Sequential(*layers, last)
 
     def forward(self, observations: PyTorchObs, actions: Tensor) -> Tensor:
-        """Return Q of each critic, ``[N, B]``; actions are ``[B, n]`` in (-1, 1)."""
+        """Return Q of each critic, ``[N, B]``; actions are ``[B, n]`` in (-1, 1).
+
+        Of K actions in each state, ``[K, B, n]``, it returns ``[N, K, B]``.
+        """
         features = self.extract_features(observations, self.features_extractor)
-        values: Tensor = self.q_networks(torch.cat([features, actions], dim=1)).squeeze(-1)
-        return values
+        if self.action_networks is None:
+            inputs = torch.cat([features.expand(*actions.shape[:-1], -1), actions], dim=-1)
+            values: Tensor = self.q_networks(inputs.flatten(0, -2))
+        else:
+            # The features' network answers once for all K actions, and no action's gradient passes it.
+            weights = self.q_networks(features)[:, None]
+            each = actions.flatten(0, -2).expand(self.n_critics, -1, -1)
+            terms = torch.cat([torch.ones_like(each[..., :1]), each, self.action_networks(each)], dim=-1)
+            values = (weights * terms.unflatten(1, (-1, len(features)))).sum(dim=-1)
+        return values.view(self.n_critics, *actions.shape[:-1])
 
 
 class PPOQActor(Actor):
@@ -166,6 +195,7 @@ class PPOQPolicy(SACPolicy):
         n_critics: N, stacked into one batched product.
         layer_norm: normalise before each activation, in actor and critics (CrossQ, REPPO: what makes critics
             stable without target networks).
+        action_net: hidden sizes of a network of the action's own in each critic, at least one; None has none.
         log_std_init: log σ at the beginning.
         log_std_min: least log σ.
         log_std_max: greatest log σ.
@@ -185,6 +215,7 @@ class PPOQPolicy(SACPolicy):
         lr_schedule: Schedule,
         *,
         layer_norm: bool = True,
+        action_net: list[int] | None = None,
         log_std_init: float = 0.0,
         log_std_min: float = -5.0,
         log_std_max: float = 2.0,
@@ -193,7 +224,8 @@ class PPOQPolicy(SACPolicy):
         **arguments: Any,
     ) -> None:
         self._actor_only = {"log_std_min": log_std_min, "log_std_max": log_std_max, "layer_norm": layer_norm}
-        self._layer_norm, self.deterministic = layer_norm, deterministic
+        self._critic_only = {"layer_norm": layer_norm, "action_net": action_net}
+        self.deterministic = deterministic
         self._shared = share_features_extractor
         super().__init__(observation_space, action_space, lr_schedule, log_std_init=log_std_init, **arguments)
 
@@ -230,7 +262,7 @@ class PPOQPolicy(SACPolicy):
         """Make the critics."""
         arguments = self._update_features_extractor(self.critic_kwargs, features_extractor)
         del arguments["share_features_extractor"]
-        return StackedCritic(**arguments, layer_norm=self._layer_norm).to(self.device)
+        return StackedCritic(**{**arguments, **self._critic_only}).to(self.device)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         return self.actor(observation, deterministic or self.deterministic)  # type: ignore[no-any-return]
@@ -239,6 +271,7 @@ class PPOQPolicy(SACPolicy):
         return {
             **super()._get_constructor_parameters(),
             **self._actor_only,
+            **self._critic_only,
             "deterministic": self.deterministic,
             "share_features_extractor": self._shared,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
@@ -27,6 +28,7 @@ from mario_agents.algorithms.ppo_q.rollout import Rollout
 from mario_agents.errors import AgentsError
 from mario_agents.storage.replay import StoreReplay, make_store
 from mario_agents.storage.returns import Discount
+from mario_agents.storage.segment import Segment
 from mario_agents.storage.stepwise import StepwiseReplay
 
 Data = Literal["on-policy", "mixed", "off-policy"]
@@ -55,6 +57,8 @@ class PPOQ(OffPolicyAlgorithm):
         q_lambda: λ per frame, of on-policy targets.
         train_freq: steps of each lane between updates.
         gradient_steps: minibatches in an update.
+        rollouts: what was played since the last update counts as one; on-policy minibatches are drawn from
+            so many of the newest, the targets of all computed anew.
         n_steps: n of the replay's n-step targets, which are not corrected for the policy having changed.
         clip_range: ε of each button's ratio; None lets every gradient through.
         target_kl: KL from the anchor that a multiplier β holds, nats per state; None has no such term.
@@ -65,6 +69,7 @@ class PPOQ(OffPolicyAlgorithm):
             number to an average of policies that follows by so much in each minibatch.
         target_pool: how critics' values make the targets' one: min, mean or first.
         actor_pool: likewise for the value that drives the actor.
+        action_samples: actions drawn in each state for the actor's loss and for V(s').
         policy_delay: minibatches for each step of actor, anchor and critic targets.
         target_noise: of a deterministic actor's action in the targets, std (TD3).
         target_noise_clip: its limit.
@@ -112,6 +117,7 @@ class PPOQ(OffPolicyAlgorithm):
         q_lambda: float = 0.95,
         train_freq: int | tuple[int, str] = 64,
         gradient_steps: int = 64,
+        rollouts: int = 1,
         n_steps: int = 1,
         clip_range: float | None = 0.2,
         target_kl: float | None = 0.1,
@@ -121,6 +127,7 @@ class PPOQ(OffPolicyAlgorithm):
         anchor_tau: float | None = None,
         target_pool: Pool = "min",
         actor_pool: Pool = "min",
+        action_samples: int = 1,
         policy_delay: int = 1,
         target_noise: float = 0.2,
         target_noise_clip: float = 0.5,
@@ -168,8 +175,9 @@ class PPOQ(OffPolicyAlgorithm):
         self.clip_range, self.target_kl = clip_range, target_kl
         self.ent_coef, self.target_entropy = ent_coef, target_entropy
         self.dual_learning_rate, self.anchor_tau = dual_learning_rate, anchor_tau
+        self.rollouts = rollouts
         self.target_pool, self.actor_pool = target_pool, actor_pool
-        self.policy_delay = policy_delay
+        self.action_samples, self.policy_delay = action_samples, policy_delay
         self.target_noise, self.target_noise_clip = target_noise, target_noise_clip
         self.max_grad_norm = max_grad_norm
         if _init_setup_model:
@@ -194,6 +202,7 @@ class PPOQ(OffPolicyAlgorithm):
         self.actor, self.critic = self.policy.actor, self.policy.critic
         self.critic_target, self.anchor = self.policy.critic_target, self.policy.anchor
         self._deterministic = self.policy.deterministic
+        self._rollouts: deque[list[Segment]] = deque(maxlen=self.rollouts)
         buttons = int(np.prod(self.action_space.shape or ()))
         self._entropy_goal = -float(buttons) if self.target_entropy == "auto" else float(self.target_entropy)
         held, alpha = _read_ent_coef(self.ent_coef)
@@ -242,7 +251,7 @@ class PPOQ(OffPolicyAlgorithm):
         alpha = self.log_ent_coef.detach().exp()
         old = self.anchor.gaussian(observations).detach() if self._has_trust_region else None
         kl = None if old is None else losses.kl_divergence(old, policy)
-        self._update_duals(log_probs.detach().sum(dim=1), kl, logged)
+        self._update_duals(log_probs.detach().sum(dim=-1), kl, logged)
 
         if batch is not None:
             next_values, _ = self._next_values(batch.next_observations, alpha)
@@ -260,7 +269,7 @@ class PPOQ(OffPolicyAlgorithm):
             return
 
         value = losses.pool(self.critic(observations, drawn), self.actor_pool)
-        actor_loss = losses.actor_loss(value, log_probs.sum(dim=1), alpha)
+        actor_loss = losses.actor_loss(value, log_probs.sum(dim=-1), alpha)
         # A deterministic actor's loss does not depend on its std.
         mean_grad, log_std_grad = torch.autograd.grad(
             actor_loss, (shown.mean, shown.log_std), materialize_grads=True
@@ -288,7 +297,7 @@ class PPOQ(OffPolicyAlgorithm):
 
         logged.setdefault("actor_loss", []).append(actor_loss.item())
         logged.setdefault("ent_coef", []).append(alpha.item())
-        logged.setdefault("entropy", []).append(-log_probs.sum(dim=1).mean().item())
+        logged.setdefault("entropy", []).append(-log_probs.sum(dim=-1).mean().item())
         logged.setdefault("q", []).append(value.mean().item())
         if kl is not None:
             logged.setdefault("kl", []).append(kl.mean().item())
@@ -307,10 +316,10 @@ class PPOQ(OffPolicyAlgorithm):
         return not self._deterministic and (self.clip_range is not None or self.target_kl is not None)
 
     def _act(self, policy: Gaussian) -> tuple[Tensor, Tensor]:
-        """Draw an action; its log-probability counts as 0 where the actor is deterministic."""
+        """Draw K actions in each state, ``[K, B, n]``; log-probabilities of a deterministic actor are 0."""
         if self._deterministic:
-            return policy.mean.tanh(), torch.zeros_like(policy.mean)
-        return policy.act(torch.randn_like(policy.mean))
+            return policy.mean.tanh()[None], torch.zeros_like(policy.mean)[None]
+        return policy.act(policy.mean.new_empty(self.action_samples, *policy.mean.shape).normal_())
 
     @torch.no_grad()
     def _next_values(
@@ -328,13 +337,16 @@ class PPOQ(OffPolicyAlgorithm):
         policy = self.actor.gaussian(observations)
         actions, log_probs = self._act(policy)
         values = losses.pool(self.critic_target(observations, actions), self.target_pool)
-        costs = (
-            torch.zeros_like(values) if following is None else alpha * policy.log_prob(following).sum(dim=1)
-        )
-        return losses.soft_value(values, log_probs.sum(dim=1), alpha), costs
+        costs = torch.zeros_like(values[0])
+        if following is not None:
+            costs = alpha * policy.log_prob(following).sum(dim=1)
+        return losses.soft_value(values, log_probs.sum(dim=-1), alpha).mean(dim=0), costs
 
     def _take_rollout(self, batch_size: int) -> Rollout:
-        rollout = Rollout(self._replay.take_fresh(), self.device)
+        self._rollouts.append(self._replay.take_fresh())
+        together = [segment for rollout in self._rollouts for segment in rollout]
+        together.sort(key=lambda segment: (segment.lane, segment.first_step))
+        rollout = Rollout(together, self.device)
         alpha = self.log_ent_coef.detach().exp()
         discount = Discount(self.gamma, self.q_lambda, self._replay.discount.per_frame)
         rollout.set_targets(
@@ -388,7 +400,7 @@ class PPOQ(OffPolicyAlgorithm):
         )
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "actor", "anchor", "critic", "critic_target"]
+        return [*super()._excluded_save_params(), "_rollouts", "actor", "anchor", "critic", "critic_target"]
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         optimizers = ["actor.optimizer", "critic.optimizer", "dual_optimizer"]
