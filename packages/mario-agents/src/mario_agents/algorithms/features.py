@@ -81,8 +81,11 @@ class LinearFeatures(BaseFeaturesExtractor):
 
     def __init__(self, observation_space: spaces.Space[Any], features_dim: int = 256) -> None:
         super().__init__(observation_space, features_dim)
-        is_dict = isinstance(observation_space, spaces.Dict)
-        parts = observation_space.spaces if is_dict else {"": observation_space}
+        parts = (
+            observation_space.spaces
+            if isinstance(observation_space, spaces.Dict)
+            else {"": observation_space}
+        )
         self._dense = [key for key, part in parts.items() if not isinstance(part, spaces.MultiBinary)]
         bound = 1.0 / math.sqrt(spaces.flatdim(observation_space))  # as nn.Linear begins
         self.rows = nn.ModuleDict()

@@ -130,6 +130,18 @@ def actor_loss(values: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
     return (alpha * log_prob - values).mean()
 
 
+def excess(mean: Tensor, limit: float) -> Tensor:
+    """Return Σ over buttons of max(|μ| − limit, 0)², ``[B]``.
+
+    Where tanh is flat no noise reaches the other side of 0: a button that is pressed is never seen not to be,
+    and no gradient leads back.
+
+    >>> excess(torch.tensor([[0.5, -3.0]]), 1.0)
+    tensor([4.])
+    """
+    return (mean.abs() - limit).clamp(min=0.0).square().sum(dim=1)
+
+
 def dual_loss(log_multiplier: Tensor, excess: Tensor) -> Tensor:
     """Return the loss whose descent raises a multiplier where its constraint is broken.
 

@@ -129,7 +129,8 @@ class StackedCritic(BaseModel):
             weights = self.q_networks(features)[:, None]
             each = actions.flatten(0, -2).expand(self.n_critics, -1, -1)
             terms = torch.cat([torch.ones_like(each[..., :1]), each, self.action_networks(each)], dim=-1)
-            values = (weights * terms.unflatten(1, (-1, len(features)))).sum(dim=-1)
+            shape = (self.n_critics, -1, len(features), terms.shape[-1])
+            values = (weights * terms.view(shape)).sum(dim=-1)
         return values.view(self.n_critics, *actions.shape[:-1])
 
 

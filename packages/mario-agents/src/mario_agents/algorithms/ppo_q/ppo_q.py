@@ -62,6 +62,8 @@ class PPOQ(OffPolicyAlgorithm):
         n_steps: n of the replay's n-step targets, which are not corrected for the policy having changed.
         clip_range: ε of each button's ratio; None lets every gradient through.
         target_kl: KL from the anchor that a multiplier β holds, nats per state; None has no such term.
+        mean_limit: where |μ| of a button, before tanh, lies above this, the square of the excess is added to
+            the actor's loss; None adds none.
         ent_coef: α, or "auto" or "auto_0.1" to hold the entropy at ``target_entropy``.
         target_entropy: of all buttons together, nats; "auto" is −n, as in SAC.
         dual_learning_rate: of log α and log β; None is ``learning_rate``, as in SAC.
@@ -121,6 +123,7 @@ class PPOQ(OffPolicyAlgorithm):
         n_steps: int = 1,
         clip_range: float | None = 0.2,
         target_kl: float | None = 0.1,
+        mean_limit: float | None = None,
         ent_coef: str | float = "auto_0.03",
         target_entropy: str | float = "auto",
         dual_learning_rate: float | None = 3e-3,
@@ -172,7 +175,7 @@ class PPOQ(OffPolicyAlgorithm):
             supported_action_spaces=(spaces.Box,),
         )
         self.data, self.q_lambda = data, q_lambda
-        self.clip_range, self.target_kl = clip_range, target_kl
+        self.clip_range, self.target_kl, self.mean_limit = clip_range, target_kl, mean_limit
         self.ent_coef, self.target_entropy = ent_coef, target_entropy
         self.dual_learning_rate, self.anchor_tau = dual_learning_rate, anchor_tau
         self.rollouts = rollouts
@@ -287,6 +290,8 @@ class PPOQ(OffPolicyAlgorithm):
         surrogate = (policy.mean * mean_grad + policy.log_std * log_std_grad).sum()
         if kl is not None and self.target_kl is not None:
             surrogate = surrogate + self.log_kl_coef.detach().exp() * kl.mean()
+        if self.mean_limit is not None:
+            surrogate = surrogate + losses.excess(policy.mean, self.mean_limit).mean()
         _check_finite(actor_loss, "actor", self._n_updates)
         self._descend(surrogate, self.actor.optimizer, "actor")
 
