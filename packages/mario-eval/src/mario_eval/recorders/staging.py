@@ -80,8 +80,9 @@ class StagedSteps:
         everything = len(kept) == steps * self._lanes
 
         def rows_of(column: NDArray[Any]) -> NDArray[Any]:
-            rows = column.reshape(-1, *column.shape[2:])
-            return rows if everything else rows.take(kept, axis=0)
+            shape = (-1, *column.shape[2:])
+            # Copies, as the table keeps them, and this room is used again.
+            return column.copy().reshape(shape) if everything else column.reshape(shape).take(kept, axis=0)
 
         valid = _valid(masks, steps, len(self._columns), self._lanes)
         columns: dict[str, Column] = {}
