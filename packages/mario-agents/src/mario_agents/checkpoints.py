@@ -61,6 +61,7 @@ class CheckpointInfo(BaseModel):
     episodes: int = Field(ge=0, description="finished episodes so far")
     seconds: float = Field(ge=0, description="seconds of training so far")
     policy_version: int = Field(default=0, ge=0, description="of the weights; a replay holds older ones")
+    level: int = Field(default=0, ge=0, description="of the curriculum; a replay holds its rewards")
     optimisers: dict[str, list[dict[str, Any]]] = Field(description="parameter groups without the parameters")
     same_as: dict[str, str] = Field(description="tensors stored under another name")
     versions: dict[str, str] = Field(description="distributions that wrote it")
@@ -95,6 +96,7 @@ def save_checkpoint(
     seconds: float,
     versions: Mapping[str, str],
     policy_version: int = 0,
+    level: int = 0,
 ) -> Path:
     """Write a checkpoint, then delete all but the newest ``config.keep``.
 
@@ -113,6 +115,7 @@ def save_checkpoint(
         episodes=episodes,
         seconds=seconds,
         policy_version=policy_version,
+        level=level,
         optimisers=optimisers,
         same_as=same_as,
         versions=dict(versions),

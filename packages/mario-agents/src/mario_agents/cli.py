@@ -111,6 +111,10 @@ def train(
             "--env-option", metavar="KEY=VALUE", help="A keyword argument of the environment, in YAML."
         ),
     ] = None,
+    curriculum: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yml", help="Levels to learn first: a list of {until: SHARE, env: {…}}."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="torch threads; chosen by observation.")] = None,
     checkpoints: Annotated[int, typer.Option(min=1, help="Checkpoints saved over the budget.")] = 20,
@@ -128,6 +132,7 @@ def train(
     import_sb3_quietly()
     from mario_agents import experiment
     from mario_agents.configure import configure_run
+    from mario_agents.curriculum import read_curriculum
 
     _check_minutes(minutes)
     config = configure_run(
@@ -151,6 +156,7 @@ def train(
         save_replay=save_replay,
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
+        curriculum=() if curriculum is None else read_curriculum(curriculum),
         device=device,
         threads=threads,
         checkpoints=checkpoints,

@@ -75,6 +75,12 @@ def configure_run(
         first = error.errors()[0]
         raise AgentsError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
     check_sampling(algorithm, config)
+    for number in range(len(config.curriculum)):
+        if probe_spaces(env_id, config.at_level(number).env_kwargs) != (observation_space, action_space):
+            raise AgentsError(
+                f"level {number + 1} of the curriculum sees or does something else than the run's "
+                "environment: let observations and actions be, and change what is rewarded"
+            )
     if config.pace == "own":
         _check_can_send(config)
     return config

@@ -26,6 +26,7 @@ from mario_agents.checkpoints import (
 )
 from mario_agents.config import TrainConfig
 from mario_agents.configure import OpenLanes
+from mario_agents.curriculum import level_at
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
 from mario_agents.manifest import Manifest, new_call, now, provenance_of, read_manifest
@@ -50,7 +51,7 @@ class Outcome:
     Attributes:
         run: the run folder.
         checkpoint: the last checkpoint.
-        stopped_by: ``"steps"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        stopped_by: ``"steps"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``; ``"level"`` between two levels.
         steps: environment steps of the whole run, summed over lanes.
         frames: frames of the whole run.
         episodes: finished episodes of the whole run.
@@ -83,7 +84,16 @@ def train(config: TrainConfig, run: Path) -> Outcome:
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise AgentsError(f"{run} exists; to go on with it: {resume_command(run)}")
-    return _Training(config, run).go(config.steps)
+    return _next_levels(_Training(config, run).go(config.steps))
+
+
+def _next_levels(outcome: Outcome) -> Outcome:
+    """Go on with the levels that follow, each as a resumed run does."""
+    while outcome.stopped_by == "level":
+        info, _ = read_checkpoint(outcome.checkpoint)
+        training = _Training(info.config, outcome.run, read_manifest(outcome.run), outcome.checkpoint, info)
+        outcome = training.go(info.config.steps - info.steps)
+    return outcome
 
 
 def resume_command(run: Path) -> str:
@@ -132,7 +142,7 @@ def resume(run: Path, *, steps: int | None = None, minutes: float | None = None)
             f"{run} has used its {config.minutes:g} minutes; add some: {resume_command(run)} --minutes M"
         )
     config = config.model_copy(update={"steps": total})
-    return _Training(config, run, manifest, found[-1], info).go(total - done)
+    return _next_levels(_Training(config, run, manifest, found[-1], info).go(total - done))
 
 
 class _Training:
@@ -169,9 +179,15 @@ class _Training:
             frames=info.frames if info else 0,
             episodes=info.episodes if info else 0,
         )
-        self.stop = StopTraining(self.time_budget)
+        self.stop = StopTraining(
+            self.time_budget, lambda: level_at(config.curriculum, self.used()) > self.level
+        )
         self.model = self._make_model()
-        sampler = make_sampler(config, self.seed, _device(config), self.lanes.observation_space)
+        # More steps or minutes make the share that was used a smaller one; what was passed stays passed.
+        self.level = max(info.level if info else 0, level_at(config.curriculum, self.used()))
+        sampler = make_sampler(
+            config.at_level(self.level), self.seed, _device(config), self.lanes.observation_space
+        )
         try:
             version = info.policy_version if info else 0
             self.learner = Learner(self.model, sampler, config, self.recorder, self.stop.wanted, version)
@@ -213,6 +229,9 @@ class _Training:
         store, path = self.learner.store, replay_of(self.checkpoint)
         if store is None:
             return False
+        assert self.info is not None
+        if self.info.level != self.level:
+            return True  # what was played before was rewarded otherwise
         if path.exists():
             restore_replay(path, store)
             return False
@@ -296,6 +315,7 @@ class _Training:
             seconds=self.time_budget.elapsed,
             versions=self.calls[-1].versions,
             policy_version=self.learner.version_now,
+            level=self.level,
         )
         drop_replays(path)
         self._write_manifest(ended=None, stopped_by=None)

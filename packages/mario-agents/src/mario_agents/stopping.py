@@ -1,9 +1,10 @@
-"""When training stops: the minutes are up, or someone asked."""
+"""When training stops: the minutes are up, a level of a curriculum is over, or someone asked."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType, TracebackType
 
 from stable_baselines3.common.callbacks import BaseCallback
@@ -20,6 +21,8 @@ class UpdateCutShort(Exception):  # noqa: N818 -- not an error: someone asked fo
 class StopTraining(BaseCallback):
     """Ends training after the step in which the minutes ran out or SIGINT or SIGTERM came.
 
+    A level of a curriculum ends between an update and the next rollout, so that nothing played is lost.
+
     An on-policy update can take minutes on pictures. It is left after its current minibatch by
     :class:`UpdateCutShort`, which comes out of ``learn``; the agent is whole then and can be saved.
 
@@ -28,15 +31,18 @@ class StopTraining(BaseCallback):
 
     Args:
         time_budget: the minutes.
+        level_is_over: asked before each rollout.
 
     Attributes:
-        reason: ``"steps"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        reason: ``"steps"``, ``"level"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``.
     """
 
-    def __init__(self, time_budget: TimeBudget) -> None:
+    def __init__(self, time_budget: TimeBudget, level_is_over: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
         self.reason = "steps"
         self._time_budget = time_budget
+        self._level_is_over = level_is_over
+        self._level_ended = False
         self._signal: signal.Signals | None = None
         self._hook: RemovableHandle | None = None
         self._previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -78,11 +84,17 @@ class StopTraining(BaseCallback):
         """Tell whether to stop, and note the reason."""
         return not self._on_step()
 
+    def _on_rollout_start(self) -> None:
+        self._level_ended = self._level_is_over()
+
     def _on_step(self) -> bool:
         if self._signal is not None:
             self.reason = self._signal.name
             return False
         if self._time_budget.remaining <= 0:
             self.reason = "minutes"
+            return False
+        if self._level_ended:
+            self.reason = "level"
             return False
         return True
