@@ -48,9 +48,7 @@ def one_and_three(**settings: Any) -> tuple[list[PPOQ], PPOQ]:
     three = PPOQ("MlpPolicy", Empty(BUTTONS), policy_kwargs={**THREE, **kwargs}, **settings)
     alone = []
     for number in range(ACTORS):
-        one = PPOQ(
-            "MlpPolicy", Empty(BUTTONS), policy_kwargs={**THREE, **kwargs, "n_actors": 1}, **settings
-        )
+        one = PPOQ("MlpPolicy", Empty(BUTTONS), policy_kwargs={**THREE, **kwargs, "n_actors": 1}, **settings)
         for name in ("critic", "critic_target"):
             getattr(one, name).load_state_dict(getattr(three, name).state_dict())
         for name in ("actor", "anchor"):

@@ -402,7 +402,7 @@ class PPOQ(OffPolicyAlgorithm):
             loss = loss + entropy_loss
         if kl is not None and self.target_kl is not None:
             excess = self._by_actor(kl).T - self.target_kl
-            loss = loss + self._n_actors * losses.dual_loss(self.log_kl_coef, excess)
+            loss = loss + losses.dual_loss(self.log_kl_coef, excess)
         if loss.requires_grad:
             self.dual_optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # as torch has it
