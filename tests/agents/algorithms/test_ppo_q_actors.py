@@ -300,8 +300,9 @@ def test_lanes_that_cannot_be_dealt_out_are_refused() -> None:
     model = PPOQ("MlpPolicy", make_vec_env(Any6, 4), **{**SMALL, "policy_kwargs": THREE})
     with pytest.raises(AgentsError, match="4 lanes cannot be dealt out evenly to 3 actors"):
         model.learn(16)
-    with pytest.raises(AgentsError, match="n_actors must be 1 at least, not 0"):
-        PPOQ("MlpPolicy", Empty(BUTTONS), policy_kwargs={"n_actors": 0})
+    for wrong in (0, 2.5):
+        with pytest.raises(AgentsError, match=f"n_actors must be a whole number, 1 at least, not {wrong}"):
+            PPOQ("MlpPolicy", Empty(BUTTONS), policy_kwargs={"n_actors": wrong})
 
 
 @pytest.mark.parametrize(

@@ -221,7 +221,7 @@ class PPOQPolicy(SACPolicy):
         **arguments: those of Stable-Baselines3's ``SACPolicy``.
 
     Raises:
-        AgentsError: ``n_actors`` is below 1.
+        AgentsError: ``n_actors`` is no number of actors.
 
     Attributes:
         by_lane: each observation is that of the next lane, for its own actor; False lets the critics choose.
@@ -247,8 +247,8 @@ class PPOQPolicy(SACPolicy):
         n_actors: int = 1,
         **arguments: Any,
     ) -> None:
-        if n_actors < 1:
-            raise AgentsError(f"n_actors must be 1 at least, not {n_actors}")
+        if not isinstance(n_actors, int) or n_actors < 1:  # type: ignore[redundant-expr] # from a command line
+            raise AgentsError(f"n_actors must be a whole number, 1 at least, not {n_actors}")
         self.n_actors, self.by_lane = n_actors, False
         self._actor_only = {
             "n_actors": n_actors,
