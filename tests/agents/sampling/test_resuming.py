@@ -152,7 +152,10 @@ def break_after_a_checkpoint(config: TrainConfig, run: Path, patch: pytest.Monke
         ("td3", "Pendulum-v1", {"overrides": {**SELDOM, "action_noise": "ou_0.3"}}),
         ("crossq", "Pendulum-v1", {"overrides": SELDOM}),
         ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "on-policy"}}),
-        ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "mixed"}}),
+        (
+            "ppo_q", "Pendulum-v1",
+            {"overrides": {**PPO_Q, "data": "mixed", "policy_kwargs": {"net_arch": [8], "n_actors": 2}}},
+        ),
         ("qrdqn", TIMED, {"store": "segments"}),
         ("dqn", TIMED, {"overrides": {**OFF_POLICY, "buffer_size": 150}}),
         ("dqn", TIMED, {"pools": 3, "overrides": {**OFF_POLICY, "buffer_size": 150}}),

@@ -37,11 +37,10 @@ def sample_actions(
         state-dependent exploration, and those that do not sample at all.
     """
     policy: Any = model.policy
-    squashed = (
-        hasattr(policy, "actor")
-        and hasattr(policy.actor, "get_action_dist_params")
-        and not getattr(policy, "deterministic", False)
-    )
+    # Where there are several actors, the policy knows which one acts.
+    knows = hasattr(policy, "get_action_dist_params")
+    actor: Any = policy if knows else getattr(policy, "actor", None)
+    squashed = hasattr(actor, "get_action_dist_params") and not getattr(policy, "deterministic", False)
     # RecurrentActorCriticPolicy is a subclass, and needs its state.
     plain = isinstance(policy, ActorCriticPolicy) and not hasattr(policy, "lstm_actor")
     if model.use_sde or not (squashed or plain):
@@ -50,7 +49,7 @@ def sample_actions(
     with torch.no_grad():
         tensors, _ = policy.obs_to_tensor(observations)
         if squashed:
-            mean, log_std, _ = policy.actor.get_action_dist_params(tensors)
+            mean, log_std, _ = actor.get_action_dist_params(tensors)
             drawn = np.tanh(_normal(mean, log_std.exp(), generators))
         else:
             drawn = _draw(policy.get_distribution(tensors), generators)
