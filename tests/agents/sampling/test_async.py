@@ -53,6 +53,7 @@ def call_of(run: Path) -> dict[str, Any]:
         ("td3", "Pendulum-v1"),
         ("sac", "Pendulum-v1"),
         ("ppo_q", "Pendulum-v1"),
+        ("ppo_max", "Pendulum-v1"),
     ],
 )
 def test_strict_equals_sync_bit_for_bit(name: str, env_id: str, tmp_path: Path) -> None:
