@@ -69,8 +69,8 @@ class PPOMax(PPO):
         _init_setup_model: build the networks.
 
     Raises:
-        AgentsError: a setting has no such value; or the loss is not a finite number, before any weight is
-            touched by it.
+        AgentsError: a setting has no such value; or returns or the loss are not finite, before any weight is
+            touched by them.
 
     Example:
         >>> model = PPOMax("MlpPolicy", "Pendulum-v1", n_steps=8, batch_size=8, ratio="per-button",
@@ -184,11 +184,12 @@ class PPOMax(PPO):
         """Update on the rollout.
 
         Raises:
-            AgentsError: the loss is not a finite number.
+            AgentsError: returns or the loss are not finite.
         """
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         rollout: Any = next(self.rollout_buffer.get(None))  # all of it at once, in random order
+        _check_finite(rollout.returns, "returns are", self._n_updates)
         if self.scale_rewards:
             self.policy.value_net.update(rollout.returns)
         old_log_probs = self._old_log_probs(rollout)
@@ -239,11 +240,7 @@ class PPOMax(PPO):
             ("clip_fraction", ((ratios - 1.0).abs() > clip_range).float().mean().item()),
         ):
             logged.setdefault(name, []).append(value)
-        if not torch.isfinite(loss):
-            raise AgentsError(
-                f"the loss is {loss.item()} in update {self._n_updates + 1:,}: training stops, the last "
-                "checkpoint is whole; go on from it with a lower learning_rate"
-            )
+        _check_finite(loss, "loss is", self._n_updates)
         if self.target_kl is not None and kl > 1.5 * self.target_kl:
             return False
         self.policy.optimizer.zero_grad()
@@ -319,6 +316,14 @@ class PPOMax(PPO):
         """Play and learn; see Stable-Baselines3's ``BaseAlgorithm.learn``."""
         return super().learn(
             total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar
+        )
+
+
+def _check_finite(numbers: Tensor, what: str, updates: int) -> None:
+    if not torch.isfinite(numbers).all():
+        raise AgentsError(
+            f"the {what} not finite in update {updates + 1:,}: training stops, the last checkpoint is whole; "
+            "go on from it with a lower learning_rate"
         )
 
 
