@@ -55,6 +55,7 @@ def call_of(run: Path) -> dict[str, Any]:
         ("td3", "Pendulum-v1", {}),
         ("sac", "Pendulum-v1", {}),
         ("ppo_q", "Pendulum-v1", {"overrides": TWO_NETWORKS}),
+        ("ppo_max", "Pendulum-v1", {}),
     ],
 )
 def test_strict_equals_sync_bit_for_bit(

@@ -30,7 +30,11 @@ def can_act_by_lanes(algorithm: Algorithm) -> bool:
     from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-    usual = OnPolicyAlgorithm.collect_rollouts, OffPolicyAlgorithm.collect_rollouts
+    from mario_agents.algorithms.ppo_max import PPOMax  # notes frames beside that loop
+
+    usual = (
+        OnPolicyAlgorithm.collect_rollouts, OffPolicyAlgorithm.collect_rollouts, PPOMax.collect_rollouts
+    )  # fmt: skip
     return getattr(algorithm.load_class(), "collect_rollouts", None) in usual
 
 
