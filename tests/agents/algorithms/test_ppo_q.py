@@ -148,7 +148,7 @@ def test_targets_are_q_lambdas_over_lanes_ends_and_frames() -> None:
         return alpha * (observations[:, 0] + actions[:, 0] - actions[:, 1])
 
     rollout = Rollout(segments, torch.device("cpu"))
-    rollout.set_targets(discount, lambda o, a: (value(o), cost(o, a)), batch_size=5)
+    rollout.set_targets(discount, lambda o, a, _: (value(o), cost(o, a)), batch_size=5)
 
     steps = [(one, step) for one in segments for step in range(4)]
     expected: list[float] = []

@@ -34,7 +34,9 @@ OFF_POLICY = {
 
 
 def config_of(name: str, env_id: str = TIMED, steps: int = 240, **settings: Any) -> TrainConfig:
-    overrides = settings.pop("overrides", ON_POLICY if name in ("ppo", "recurrentppo") else OFF_POLICY)
+    overrides = settings.pop(
+        "overrides", ON_POLICY if name in ("ppo", "ppo_max", "recurrentppo") else OFF_POLICY
+    )
     return configure_run(name, env_id, steps=steps, seed=3, overrides=overrides, **{"lanes": 4, **settings})
 
 
@@ -73,7 +75,7 @@ def attached(tmp_path: Path) -> Iterator[Attach]:
         yield attach
 
 
-@pytest.mark.parametrize("name", ["ppo", "a2c", "recurrentppo"])
+@pytest.mark.parametrize("name", ["ppo", "a2c", "recurrentppo", "ppo_max"])
 def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
     """The same first rollout as ``learn`` without us, value of truncated episodes and all."""
     small = {"n_steps": 24, "learning_rate": 0.0, "ent_coef": 0.0}
@@ -105,6 +107,7 @@ def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
         ("a2c", "CartPole-v1"),
         ("sac", "Pendulum-v1"),
         ("ppo_q", "Pendulum-v1"),
+        ("ppo_max", "Pendulum-v1"),
     ],
 )
 def test_stores_change_no_number(name: str, env_id: str, tmp_path: Path) -> None:
