@@ -29,6 +29,7 @@ from mario_agents.configure import OpenLanes
 from mario_agents.curriculum import level_at
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
+from mario_agents.holds import RecordHolds
 from mario_agents.manifest import Manifest, new_call, now, provenance_of, read_manifest
 from mario_agents.progress import ShowProgress
 from mario_agents.recording import RecordEpisodes
@@ -42,6 +43,9 @@ from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import TimeBudget
 from mario_agents.stopping import StopTraining, UpdateCutShort
 from mario_agents.threads import set_threads
+
+#: Points that the curve of each button's holds has over a budget of steps.
+HOLD_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ class _Training:
         with OpenLanes(spec, 1, config.env_kwargs, config.env_id) as lane:
             self.provenance = provenance_of(lane.batch)
             episode_info = lane.batch.metadata.get("episode_info", ())
+            buttons = lane.batch.metadata.get("buttons", ())
             self.lanes = SpacesOnlyVecEnv(lane.observation_space, lane.action_space, config.lanes)
         set_threads(config)
         self.calls.append(new_call(info.steps if info else 0))
@@ -178,6 +183,11 @@ class _Training:
             episode_info=episode_info,
             frames=info.frames if info else 0,
             episodes=info.episodes if info else 0,
+        )
+        holds = RecordHolds(
+            self.run / "training" / f"{len(self.calls) - 1}.holds.csv",
+            buttons,
+            every=-(-config.steps // HOLD_LINES),
         )
         self.stop = StopTraining(
             self.time_budget, lambda: level_at(config.curriculum, self.used()) > self.level
@@ -190,7 +200,9 @@ class _Training:
         )
         try:
             version = info.policy_version if info else 0
-            self.learner = Learner(self.model, sampler, config, self.recorder, self.stop.wanted, version)
+            self.learner = Learner(
+                self.model, sampler, config, self.recorder, self.stop.wanted, version, holds
+            )
             self.refill = self._go_on()
             # Not before the agent exists: a refused setting leaves no folder behind.
             for folder in ("training", "checkpoints", "tensorboard"):

@@ -16,6 +16,9 @@ from mario_envs.settings import Settings
 #: Infos worth recording when an episode ends; tools read it from ``env.metadata``.
 EPISODE_INFO = ("score", "distance", "clear", "dead", "episode_frames", "stage", "time")
 
+#: Names of the numbers in the infos ``holds`` and ``pressed``, likewise.
+BUTTON_NAMES = ("up", "down", "left", "right", "A", "B")
+
 _LANE = np.zeros(1, np.intp)
 
 
@@ -53,6 +56,7 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         "render_modes": list(RENDER_MODES),
         "render_fps": FPS,
         "episode_info": EPISODE_INFO,
+        "buttons": BUTTON_NAMES,
     }
 
     def __init__(self, render_mode: str | None = None, **settings: Any) -> None:

@@ -100,6 +100,7 @@ class Actor:
             )  # fmt: skip
             assert self.model.env is not None
             self._envs = self.model.env  # the lanes, channels of pictures first
+            self._holds = envs.holds
             # Environments of a class may share one space, and with it the random stream of its samples.
             self.model.action_space = deepcopy(self.model.action_space)
             self.model.action_space.seed(seed)
@@ -176,7 +177,7 @@ class Actor:
         )
         self.first_step += block.steps
         caught.begin(keep_going)
-        return replace(block, troubles=troubles)
+        return replace(block, troubles=troubles, holds=self._holds.take())
 
     def _play(self, length: TrainFreq) -> bool:
         model = self.model

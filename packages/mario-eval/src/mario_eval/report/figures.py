@@ -19,6 +19,7 @@ from mario_eval.statistics.aggregates import performance_profile
 from mario_eval.statistics.groups import group_profile
 from mario_eval.statistics.intervals import wilson
 from mario_eval.training import PROGRESS, Curve, Training, rolling
+from mario_eval.training_holds import ButtonHolds
 
 #: What a learning curve is drawn of, where the training files have it; the first that exist, four at most.
 CURVES = ("clear", "distance", "score", "return", "steps")
@@ -290,6 +291,60 @@ def action_curves(actions: Actions) -> Figure:
     layout["yaxis"] = {"tickformat": ".0%", "rangemode": "tozero"} if actions.discrete else {}
     head = ["Action", "Up to episode", "Share" if actions.discrete else "Mean", "Standard deviation"]
     return Figure("Actions over time", f"{what}: {changes}.", data, layout, head, rows)
+
+
+def hold_curves(holds: Mapping[str, ButtonHolds]) -> list[Figure]:
+    """Draw mean and standard deviation of each button's holds over training, and how often it was pressed.
+
+    Args:
+        holds: button → its holds; at least one.
+    """
+    lengths: list[dict[str, Any]] = []
+    shares: list[dict[str, Any]] = []
+    for index, (name, button) in enumerate(holds.items()):
+        colour = series_colour(index)
+        mean, std = np.array(button.mean), np.array(button.std)
+        line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": button.steps}
+        line["line"] = {"color": colour, "width": 2}
+        band: dict[str, Any] = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.1}
+        band |= {"x": [*button.steps, *button.steps[::-1]]}
+        band |= {"y": _round([*(mean + std), *np.maximum(mean - std, 0.0)[::-1]])}
+        lengths.append(band | {"mode": "none", "hoverinfo": "skip", "showlegend": False})
+        lengths.append(line | {"y": _round(mean)})
+        shares.append(line | {"y": _round(button.share)})
+    head = ["Button", "Steps", "Mean hold (frames)", "Standard deviation", "Pressed in"]
+    rows = []
+    for name, button in holds.items():
+        for at in _spread(len(button.steps)):
+            held = [number(column[at]) for column in (button.steps, button.mean, button.std)]
+            rows.append([name, *held, percent(button.share[at])])
+    changes = ", ".join(
+        f"{name} {number(button.mean[0])} at first and {number(button.mean[-1])} at the end"
+        for name, button in holds.items()
+    )
+    pressed = ", ".join(
+        f"{name} {percent(button.share[0])} at first and {percent(button.share[-1])} at the end"
+        for name, button in holds.items()
+    )
+    layout: dict[str, Any] = {"xaxis": {"title": {"text": "steps"}}, "showlegend": True}
+    return [
+        Figure(
+            "Holds over training",
+            f"Mean length of each button's holds in frames, and a standard deviation: {changes}.",
+            lengths,
+            layout | {"yaxis": {"rangemode": "tozero"}},
+            head,
+            rows,
+        ),
+        Figure(
+            "Presses over training",
+            f"Share of steps in which each button was pressed: {pressed}.",
+            shares,
+            layout | {"yaxis": {"tickformat": ".0%", "rangemode": "tozero"}},
+            head,
+            rows,
+        ),
+    ]
 
 
 def scalar_curves(rows: Sequence[dict[str, Any]]) -> list[Figure]:
