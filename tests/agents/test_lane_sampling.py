@@ -16,7 +16,7 @@ from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.hyperparams import build
 from mario_agents.lane_sampling import sample_actions
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 SEEN = spaces.Box(-1, 1, (4,), np.float32)
 ACTIONS = {
@@ -34,7 +34,7 @@ def agent(algorithm: str, actions: spaces.Space[Any], **hyperparams: Any) -> Any
     policy = "MlpLstmPolicy" if algorithm == "recurrentppo" else "MlpPolicy"
     envs = SpacesOnlyVecEnv(SEEN, actions)
     return build(
-        find_algorithm(algorithm), {**chosen, **hyperparams}, policy, envs, TimeBudget(), device="cpu", seed=1
+        find_algorithm(algorithm), {**chosen, **hyperparams}, policy, envs, Budget(), device="cpu", seed=1
     )
 
 

@@ -22,7 +22,7 @@ from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.sync import SyncSampler
 from mario_agents.sampling.vec_env import make_lanes
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 TIMED = "timed_env:Timed-v0"
@@ -63,7 +63,7 @@ def attached(tmp_path: Path) -> Iterator[Attach]:
             lanes = SpacesOnlyVecEnv(one_lane.observation_space, one_lane.action_space, config.lanes)
             one_lane.close()
             model = build(
-                find_algorithm(config.algorithm), config.hyperparams, config.policy, lanes, TimeBudget(),
+                find_algorithm(config.algorithm), config.hyperparams, config.policy, lanes, Budget(),
                 device="cpu", seed=config.seed,
             )  # fmt: skip
             recorder = RecordEpisodes(config.lanes, tmp_path / "0.monitor.csv", env_id=config.env_id)
@@ -84,7 +84,7 @@ def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
     ours.learn(96)
     lanes = make_lanes(find_env(config.env_id), 4, {})
     theirs = build(
-        find_algorithm(name), config.hyperparams, config.policy, lanes, TimeBudget(), device="cpu", seed=3
+        find_algorithm(name), config.hyperparams, config.policy, lanes, Budget(), device="cpu", seed=3
     )
     theirs.learn(96)
     assert isinstance(theirs, OnPolicyAlgorithm)

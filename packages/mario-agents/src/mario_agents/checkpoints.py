@@ -34,7 +34,7 @@ from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.hyperparams import build
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 FORMAT_VERSION = 1
 #: What an algorithm counts beside its tensors; ``_n_calls`` paces DQN's target network.
@@ -253,7 +253,7 @@ def load_model(
     action_space: spaces.Space[Any] | None = None,
     device: str = "auto",
     seed: int | None = None,
-    time_budget: TimeBudget | None = None,
+    budget: Budget | None = None,
 ) -> tuple[BaseAlgorithm, CheckpointInfo]:
     """Rebuild the agent that a checkpoint holds: policy, optimisers and counters.
 
@@ -274,7 +274,7 @@ def load_model(
             hyperparams if observation_space is None else _without_storage(hyperparams),
             info.config.policy,
             env,
-            time_budget or TimeBudget(),
+            budget or Budget(),
             device=device,
             seed=seed,
         )

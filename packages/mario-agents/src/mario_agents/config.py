@@ -24,6 +24,9 @@ class TrainConfig(BaseModel):
     )
     steps: int = Field(gt=0, description="budget in environment steps, summed over lanes")
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")
+    frames: int | None = Field(
+        default=None, gt=0, description="budget in emulated frames, summed over lanes; None is no limit"
+    )
     seed: int = Field(ge=0, lt=2**31, description="seeds numpy, torch and the lanes (lane i gets seed + i)")
     lanes: int = Field(gt=0, description="environments that are stepped together")
     sampler: Literal["sync", "async", "ray"] = Field(

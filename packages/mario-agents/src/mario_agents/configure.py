@@ -25,6 +25,7 @@ def configure_run(
     *,
     steps: int,
     minutes: float | None = None,
+    frames: int | None = None,
     seed: int | None = None,
     lanes: int | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -38,6 +39,7 @@ def configure_run(
         env_id: Gymnasium ID.
         steps: budget in environment steps, summed over lanes.
         minutes: budget in minutes.
+        frames: budget in emulated frames, summed over lanes.
         seed: drawn at random if None, and recorded.
         lanes: overrides the hyper-parameter file's.
         overrides: hyper-parameters set by the user.
@@ -60,6 +62,7 @@ def configure_run(
             env_kwargs=dict(env_kwargs or {}),
             steps=steps,
             minutes=minutes,
+            frames=frames,
             seed=int(np.random.SeedSequence().generate_state(1)[0] >> 1) if seed is None else seed,
             lanes=lanes or file_lanes,
             hyperparams=chosen,

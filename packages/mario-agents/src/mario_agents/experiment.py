@@ -40,7 +40,7 @@ from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.trouble import EnvironmentTroubleError
 from mario_agents.saved_replay import drop_replays, replay_of, restore_replay, save_replay
 from mario_agents.saving import SaveEvenly
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 from mario_agents.stopping import StopTraining, UpdateCutShort
 from mario_agents.threads import set_threads
 
@@ -55,7 +55,8 @@ class Outcome:
     Attributes:
         run: the run folder.
         checkpoint: the last checkpoint.
-        stopped_by: ``"steps"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``; ``"level"`` between two levels.
+        stopped_by: ``"steps"``, ``"minutes"``, ``"frames"``, ``"SIGINT"`` or ``"SIGTERM"``; ``"level"``
+            between two levels.
         steps: environment steps of the whole run, summed over lanes.
         frames: frames of the whole run.
         episodes: finished episodes of the whole run.
@@ -109,7 +110,9 @@ def resume_command(run: Path) -> str:
     return shlex.join(["mario-agents", "resume", str(run)])
 
 
-def resume(run: Path, *, steps: int | None = None, minutes: float | None = None) -> Outcome:
+def resume(
+    run: Path, *, steps: int | None = None, minutes: float | None = None, frames: int | None = None
+) -> Outcome:
     """Go on with a run from its newest checkpoint.
 
     In strict order, with a budget of steps alone, what follows equals what the unbroken run did after that
@@ -120,6 +123,7 @@ def resume(run: Path, *, steps: int | None = None, minutes: float | None = None)
         run: the run folder.
         steps: environment steps to add; None is what is left of the run's budget.
         minutes: minutes to add; None is what is left of the run's budget.
+        frames: frames to add; likewise.
 
     Raises:
         AgentsError: no run, no whole checkpoint, or nothing left to do.
@@ -137,13 +141,20 @@ def resume(run: Path, *, steps: int | None = None, minutes: float | None = None)
     total = config.steps if steps is None else done + steps
     if total <= done:
         raise AgentsError(f"{run} has done its {done:,} steps; add some: {resume_command(run)} --steps N")
-    if minutes is not None:
-        config = config.model_copy(update={"minutes": info.seconds / 60 + minutes})
-    elif steps is not None:
-        config = config.model_copy(update={"minutes": None})
+    if minutes is not None or frames is not None or steps is not None:
+        # What is added to one budget is not to be cut short by another.
+        limits = {
+            "minutes": None if minutes is None else info.seconds / 60 + minutes,
+            "frames": None if frames is None else info.frames + frames,
+        }
+        config = config.model_copy(update=limits)
     elif config.minutes is not None and info.seconds >= config.minutes * 60:
         raise AgentsError(
             f"{run} has used its {config.minutes:g} minutes; add some: {resume_command(run)} --minutes M"
+        )
+    elif config.frames is not None and info.frames >= config.frames:
+        raise AgentsError(
+            f"{run} has played its {config.frames:,} frames; add some: {resume_command(run)} --frames N"
         )
     config = config.model_copy(update={"steps": total})
     return _next_levels(_Training(config, run, manifest, found[-1], info).go(total - done))
@@ -168,7 +179,7 @@ class _Training:
         config, info = self.config, self.info
         spec = find_env(config.env_id)
         limit = None if config.minutes is None else config.minutes * 60
-        self.time_budget = TimeBudget(limit, spent=info.seconds if info else 0.0)
+        self.budget = Budget(limit, config.frames, info.seconds if info else 0.0, self._frames)
         with OpenLanes(spec, 1, config.env_kwargs, config.env_id) as lane:
             self.provenance = provenance_of(lane.batch)
             episode_info = lane.batch.metadata.get("episode_info", ())
@@ -189,9 +200,7 @@ class _Training:
             buttons,
             every=-(-config.steps // HOLD_LINES),
         )
-        self.stop = StopTraining(
-            self.time_budget, lambda: level_at(config.curriculum, self.used()) > self.level
-        )
+        self.stop = StopTraining(self.budget, lambda: level_at(config.curriculum, self.used()) > self.level)
         self.model = self._make_model()
         # More steps or minutes make the share that was used a smaller one; what was passed stays passed.
         self.level = max(info.level if info else 0, level_at(config.curriculum, self.used()))
@@ -223,14 +232,12 @@ class _Training:
             algorithm = find_algorithm(config.algorithm)
             self.seed = config.seed
             return hp.build(
-                algorithm, config.hyperparams, config.policy, self.lanes, self.time_budget,
+                algorithm, config.hyperparams, config.policy, self.lanes, self.budget,
                 device=device, seed=config.seed,
             )  # fmt: skip
         assert self.info is not None
         self.seed = seed_after(config.seed, self.info.steps)
-        model, _ = load_model(
-            self.checkpoint, self.lanes, device=device, seed=self.seed, time_budget=self.time_budget
-        )
+        model, _ = load_model(self.checkpoint, self.lanes, device=device, seed=self.seed, budget=self.budget)
         return model
 
     def _go_on(self) -> bool:
@@ -256,7 +263,7 @@ class _Training:
 
     def _learn(self, steps: int) -> Outcome:
         frames_before = self.recorder.frames
-        progress = ShowProgress(self.recorder, self.config.steps, self.time_budget)
+        progress = ShowProgress(self.recorder, self.config.steps, self.budget)
         stop = self.stop
         callbacks: list[BaseCallback] = [
             stop,
@@ -267,7 +274,7 @@ class _Training:
             callbacks.append(RefillReplay())
         callback = CallbackList(callbacks)
         self._write_manifest(ended=None, stopped_by=None)
-        self.time_budget.start()
+        self.budget.start()
         try:
             with stop:
                 try:
@@ -278,7 +285,7 @@ class _Training:
                     raise EnvironmentTroubleError(
                         f"{error}; saved {self.save()}; to go on: {resume_command(self.run)}"
                     ) from error
-                seconds = self.time_budget.elapsed
+                seconds = self.budget.elapsed
                 checkpoint = self.save()
         except BaseException:
             with suppress(OSError):  # a full disk, perhaps; its own error is the one to show
@@ -287,7 +294,7 @@ class _Training:
         finally:
             progress.stop()
         self._write_manifest(ended=now(), stopped_by=stop.reason)
-        spent = seconds - self.time_budget.spent
+        spent = seconds - self.budget.spent
         return Outcome(
             run=self.run,
             checkpoint=checkpoint,
@@ -300,9 +307,12 @@ class _Training:
             means=progress.standing().means,
         )
 
+    def _frames(self) -> int:
+        return self.recorder.frames
+
     def used(self) -> float:
-        """Return the share of the budget that is used, by steps or by minutes, whichever is more."""
-        return max(self.model.num_timesteps / self.config.steps, 1.0 - self.time_budget.remaining)
+        """Return the share of the budget that is used, by steps, minutes or frames, whichever is most."""
+        return max(self.model.num_timesteps / self.config.steps, 1.0 - self.budget.remaining)
 
     def save_and_begin_anew(self) -> None:
         """Write a checkpoint, and go on from it as a resumed run would.
@@ -324,7 +334,7 @@ class _Training:
             self.config,
             frames=self.recorder.frames,
             episodes=self.recorder.episodes,
-            seconds=self.time_budget.elapsed,
+            seconds=self.budget.elapsed,
             versions=self.calls[-1].versions,
             policy_version=self.learner.version_now,
             level=self.level,
@@ -353,7 +363,7 @@ class _Training:
             steps=self.model.num_timesteps,
             frames=self.recorder.frames,
             episodes=self.recorder.episodes,
-            seconds=round(self.time_budget.elapsed, 3),
+            seconds=round(self.budget.elapsed, 3),
             calls=self.calls,
         ).write(self.run)
 

@@ -32,7 +32,7 @@ from mario_agents.sampling.own_pace import OwnPace
 from mario_agents.sampling.own_random import OwnRandom
 from mario_agents.sampling.trouble import check_finite, raised
 from mario_agents.sampling.vec_env import make_lanes
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Actor:
             if "buffer_size" in settings:
                 settings["buffer_size"] = 1  # what it plays is stored by the learner
             self.model: BaseAlgorithm = hp.build(
-                find_algorithm(config.algorithm), settings, config.policy, envs, TimeBudget(),
+                find_algorithm(config.algorithm), settings, config.policy, envs, Budget(),
                 device=device, seed=seed,
             )  # fmt: skip
             assert self.model.env is not None
