@@ -11,7 +11,9 @@ import pytest
 import torch
 from gymnasium import spaces
 from mario_agents import PPOMax, experiment
+from mario_agents import hyperparams as hp
 from mario_agents.algorithms.ppo_max.moments import NormalizedFeatures
+from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.checkpoints import load_model, read_checkpoint
 from mario_agents.configure import configure_run
 from mario_agents.errors import AgentsError
@@ -193,6 +195,14 @@ def test_a_mode_is_likely_and_actions_are_within_the_box() -> None:
             actions, _ = model.predict(np.zeros((50, 3), np.float32), deterministic=deterministic)
             assert all(space.contains(action) for action in actions)
             assert (len(np.unique(actions, axis=0)) == 1) is deterministic
+
+
+def test_holds_get_the_hybrid_head_and_fixed_frames_keep_their_own() -> None:
+    tiles = spaces.Dict({"tiles": spaces.MultiBinary((7, 13, 16)), "vector": VECTOR})
+    for env_id, head in (("ContinuousFrames", "hybrid"), ("DiscreteFrames", None)):
+        chosen = hp.choose(find_algorithm("ppo_max"), f"MarioScore-1-1-{env_id}-v0", tiles)
+        assert chosen["policy_kwargs"].get("head") == head
+        assert chosen["policy_kwargs"]["net_arch"] == [256, 256]
 
 
 def test_what_cannot_be_is_refused_in_one_line() -> None:
