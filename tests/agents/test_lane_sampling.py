@@ -79,9 +79,10 @@ def test_draws_are_spread_as_those_of_stable_baselines3(algorithm: str, actions:
     assert ours.shape == theirs.shape
     if actions == "Box":
         for share in (0.05, 0.25, 0.5, 0.75, 0.95):
-            # A share of either is below the other's quantile: also where numbers are few, as a hybrid head's.
             quantile = np.quantile(theirs, share, axis=0)
             np.testing.assert_allclose((ours <= quantile).mean(0), (theirs <= quantile).mean(0), atol=0.02)
+            if algorithm != "hybrid":  # it tells few numbers, of which the next is far away
+                np.testing.assert_allclose(np.quantile(ours, share, axis=0), quantile, atol=0.1)
     else:
         for value in range(6):
             # Half is the most that a share spreads; five standard errors of a difference of two.

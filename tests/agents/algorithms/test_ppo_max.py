@@ -17,10 +17,10 @@ from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.checkpoints import load_model, read_checkpoint
 from mario_agents.configure import configure_run
 from mario_agents.errors import AgentsError
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.utils import LinearSchedule
 
+from .conftest import Count
 from .test_ppo_max_equals import BUTTONS, Walk, lanes
 
 SMALL: dict[str, Any] = {"n_steps": 16, "batch_size": 16, "n_epochs": 2, "seed": 1, "device": "cpu"}
@@ -41,16 +41,6 @@ class Pictured(Walk):
 
 @pytest.mark.parametrize("head", ["plain", "gaussian", "hybrid"])
 def test_learns_saves_and_comes_back(head: str, tmp_path: Path) -> None:
-    class Count(BaseCallback):
-        steps = rollouts = 0
-
-        def _on_step(self) -> bool:
-            self.steps += 1
-            return True
-
-        def _on_rollout_end(self) -> None:
-            self.rollouts += 1
-
     count = Count()
     network = {**NET, "head": head}
     model = PPOMax("MlpPolicy", lanes(), policy_kwargs=network, tensorboard_log=str(tmp_path), **SMALL)

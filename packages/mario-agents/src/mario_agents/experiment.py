@@ -312,7 +312,7 @@ class _Training:
 
     def used(self) -> float:
         """Return the share of the budget that is used, by steps, minutes or frames, whichever is most."""
-        return max(self.model.num_timesteps / self.config.steps, 1.0 - self.budget.remaining)
+        return self.budget.used(self.model.num_timesteps / self.config.steps)
 
     def save_and_begin_anew(self) -> None:
         """Write a checkpoint, and go on from it as a resumed run would.

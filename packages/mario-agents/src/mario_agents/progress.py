@@ -145,8 +145,7 @@ class ShowProgress(BaseCallback):
             self._bar.stop()
 
     def _share(self) -> float:
-        by_steps = self.model.num_timesteps / self._total_steps
-        return min(1.0, max(by_steps, 1.0 - self._budget.remaining))
+        return min(1.0, self._budget.used(self.model.num_timesteps / self._total_steps))
 
     def _mark(self) -> None:
         self._marks.append((time.monotonic(), self._recorder.frames, self._share()))

@@ -51,6 +51,14 @@ class Budget:
             left = min(left, 1.0 - self.played() / self.frames)
         return max(0.0, left)
 
+    def used(self, steps: float) -> float:
+        """Return the share of the whole budget that is used, from 0 up.
+
+        Args:
+            steps: share of the steps that are done.
+        """
+        return max(steps, 1.0 - self.remaining)
+
 
 @dataclass(frozen=True)
 class Linear:

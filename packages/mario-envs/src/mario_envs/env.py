@@ -9,15 +9,13 @@ import gymnasium
 import numpy as np
 
 from mario_envs.actions.base import to_array
+from mario_envs.buttons import BUTTON_NAMES
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
 from mario_envs.settings import Settings
 
 #: Infos worth recording when an episode ends; tools read it from ``env.metadata``.
 EPISODE_INFO = ("score", "distance", "clear", "dead", "episode_frames", "stage", "time")
-
-#: Names of the numbers in the infos ``holds`` and ``pressed``, likewise.
-BUTTON_NAMES = ("up", "down", "left", "right", "A", "B")
 
 _LANE = np.zeros(1, np.intp)
 

@@ -13,7 +13,8 @@ from gymnasium.vector.utils import batch_space, create_empty_array
 from numpy.typing import NDArray
 
 from mario_envs.actions.base import ActionError, to_array
-from mario_envs.env import BUTTON_NAMES, EPISODE_INFO
+from mario_envs.buttons import BUTTON_NAMES
+from mario_envs.env import EPISODE_INFO
 from mario_envs.lanes import Lanes, Step
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
 from mario_envs.settings import Settings

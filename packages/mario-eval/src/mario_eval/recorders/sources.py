@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_eval.recorders.joined import joined
+
 
 class Found(NamedTuple):
     """What one step's infos hold.
@@ -92,12 +94,7 @@ class Sources:
 
     def _full(self, masks: Sequence[NDArray[Any]]) -> bool:
         # Joining and comparing bytes is one call, and `all` one for each mask.
-        buffers: Sequence[Any] = masks
-        try:
-            joined = b"".join(buffers)
-        except TypeError:  # a view with gaps is no run of bytes
-            joined = b"".join([mask.tobytes() for mask in masks])
-        return joined == self._all_true
+        return joined(masks) == self._all_true
 
     def _spread(self, found: Sequence[NDArray[Any]], masked: Sequence[bool]) -> list[NDArray[np.bool_]]:
         """Return a mask for each array: its own, the next of those found, or one that is full."""

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from mario_agents.storage.infos import told_by
+
 
 class FramesSeen(VecEnvWrapper):
     """Lanes that note rewards, ends of episodes and frames of each step.
@@ -28,16 +30,8 @@ class FramesSeen(VecEnvWrapper):
     def step_wait(self) -> VecEnvStepReturn:
         """Wait for the lanes' step."""
         observations, rewards, dones, infos = self.venv.step_wait()
-        truncated = dones & np.array([info.get("TimeLimit.truncated", False) for info in infos], bool)
-        self._rows.append(
-            {
-                # A copy: what truncated episodes are worth is added to the array itself.
-                "rewards": np.array(rewards, np.float64),
-                "terminated": dones & ~truncated,
-                "truncated": truncated,
-                "frames": np.array([info.get("frames", 1) for info in infos], np.int32),
-            }
-        )
+        # A copy: what truncated episodes are worth is added to the array itself.
+        self._rows.append({"rewards": np.array(rewards, np.float64), **told_by(infos, dones)._asdict()})
         return observations, rewards, dones, infos
 
     def columns(self) -> dict[str, NDArray[Any]]:

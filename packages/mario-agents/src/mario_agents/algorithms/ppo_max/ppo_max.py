@@ -18,6 +18,7 @@ from stable_baselines3.common.utils import FloatSchedule, LinearSchedule, explai
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from mario_agents.algorithms.finite import check_finite
 from mario_agents.algorithms.ppo_max import losses
 from mario_agents.algorithms.ppo_max.distributions import log_prob_of_buttons
 from mario_agents.algorithms.ppo_max.frames_seen import FramesSeen
@@ -189,7 +190,7 @@ class PPOMax(PPO):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         rollout: Any = next(self.rollout_buffer.get(None))  # all of it at once, in random order
-        _check_finite(rollout.returns, "returns are", self._n_updates)
+        self._check_finite(rollout.returns, "returns are")
         if self.scale_rewards:
             self.policy.value_net.update(rollout.returns)
         old_log_probs = self._old_log_probs(rollout)
@@ -240,7 +241,7 @@ class PPOMax(PPO):
             ("clip_fraction", ((ratios - 1.0).abs() > clip_range).float().mean().item()),
         ):
             logged.setdefault(name, []).append(value)
-        _check_finite(loss, "loss is", self._n_updates)
+        self._check_finite(loss, "loss is")
         if self.target_kl is not None and kl > 1.5 * self.target_kl:
             return False
         self.policy.optimizer.zero_grad()
@@ -249,6 +250,9 @@ class PPOMax(PPO):
             torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
         self.policy.optimizer.step()
         return True
+
+    def _check_finite(self, numbers: Tensor, what: str) -> None:
+        check_finite(numbers, f"{what} not finite", self._n_updates + 1, "a lower learning_rate")
 
     @property
     def _ent_coef(self) -> float:
@@ -316,14 +320,6 @@ class PPOMax(PPO):
         """Play and learn; see Stable-Baselines3's ``BaseAlgorithm.learn``."""
         return super().learn(
             total_timesteps, callback, log_interval, tb_log_name, reset_num_timesteps, progress_bar
-        )
-
-
-def _check_finite(numbers: Tensor, what: str, updates: int) -> None:
-    if not torch.isfinite(numbers).all():
-        raise AgentsError(
-            f"the {what} not finite in update {updates + 1:,}: training stops, the last checkpoint is whole; "
-            "go on from it with a lower learning_rate"
         )
 
 

@@ -15,6 +15,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor
 
+from mario_agents.algorithms.finite import check_finite
 from mario_agents.algorithms.ppo_q import losses
 from mario_agents.algorithms.ppo_q.losses import Gaussian, Pool
 from mario_agents.algorithms.ppo_q.policies import (
@@ -480,11 +481,8 @@ def _read_ent_coef(written: str | float) -> tuple[bool, float]:
 
 
 def _check_finite(loss: Tensor, name: str, update: int) -> None:
-    if not torch.isfinite(loss):
-        raise AgentsError(
-            f"the {name}'s loss is {loss.item()} in update {update:,}: training stops, the last checkpoint "
-            "is whole; go on from it with a lower learning_rate or with max_grad_norm"
-        )
+    cure = "a lower learning_rate or with max_grad_norm"
+    check_finite(loss, f"{name}'s loss is {loss.item()}", update, cure)
 
 
 def _join(parts: list[tuple[Any, Tensor, Tensor, Tensor]]) -> tuple[Any, Tensor, Tensor, Tensor]:
