@@ -26,6 +26,7 @@ TOOLS = {
     "types": ["mypy>=1.18,<3", "types-PyYAML", "scipy-stubs"],
     "tests": [
         "pytest>=8.4,<10",
+        "pytest-xdist>=3.6,<4",
         "hypothesis>=6.140,<7",
         "pillow>=11,<14",
         "build>=1.2,<2",
@@ -82,7 +83,12 @@ def tests(session: nox.Session) -> None:
     """Run the tests and the examples in the docstrings. Arguments go to pytest."""
     install_all(session)
     install(session, f"./{AGENTS}[ray]", *TOOLS["tests"], *TOOLS["oracles"])
-    session.run("pytest", *(session.posargs or ["tests"]))
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+    else:
+        # Agents' tests start processes of their own and time them; beside others they would be too slow.
+        session.run("pytest", "tests", "--ignore=tests/agents", "--numprocesses=2", "--dist=loadfile")
+        session.run("pytest", "tests/agents")
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)
 

@@ -31,7 +31,7 @@ from mario_agents.configure import configure_run
 from mario_agents.env_ids import find_env
 from mario_agents.hyperparams import build
 from mario_agents.sampling.vec_env import make_lanes
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 from safetensors.torch import load_file, save_file
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -63,7 +63,7 @@ def assert_same(left: Any, right: Any) -> None:
 def trained(name: str, env_id: str, overrides: dict[str, Any]) -> tuple[BaseAlgorithm, Any, Any]:
     config = configure_run(name, env_id, steps=300, seed=1, lanes=2, overrides=overrides)
     lanes = make_lanes(find_env(env_id), 2, {})
-    model = build(find_algorithm(name), config.hyperparams, config.policy, lanes, TimeBudget(), seed=1)
+    model = build(find_algorithm(name), config.hyperparams, config.policy, lanes, Budget(), seed=1)
     model.learn(300)
     return model, config, lanes
 

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from mario_agents import hyperparams as hp
 from mario_agents.algorithms.registry import ALGORITHMS, check_action_space, find_algorithm
 from mario_agents.errors import AgentsError
-from mario_agents.schedules import Linear, TimeBudget
+from mario_agents.schedules import Budget, Linear
 from stable_baselines3.common.noise import NormalActionNoise
 
 VECTOR = spaces.Box(-1, 1, (4,), np.float32)
@@ -21,7 +21,7 @@ CONTINUOUS_1_1 = "MarioScore-1-1-ContinuousFrames-v0"
 
 
 def arguments(name: str, values: dict[str, Any]) -> dict[str, Any]:
-    return hp.to_arguments(find_algorithm(name), values, SIX, TimeBudget())
+    return hp.to_arguments(find_algorithm(name), values, SIX, Budget())
 
 
 def test_later_entries_override_earlier_and_the_user_overrides_all() -> None:

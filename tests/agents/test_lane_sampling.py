@@ -16,7 +16,7 @@ from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.hyperparams import build
 from mario_agents.lane_sampling import sample_actions
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 SEEN = spaces.Box(-1, 1, (4,), np.float32)
 ACTIONS = {
@@ -28,11 +28,13 @@ ACTIONS = {
 
 
 def agent(algorithm: str, actions: spaces.Space[Any], **hyperparams: Any) -> Any:
-    chosen = {"n_steps": 2, "batch_size": 2, "n_epochs": 1} if algorithm.endswith("ppo") else {}
+    if algorithm in ("gaussian", "hybrid"):  # heads of PPO-max
+        algorithm, hyperparams = "ppo_max", {"policy_kwargs": {"head": algorithm}}
+    chosen = {"n_steps": 2, "batch_size": 2, "n_epochs": 1} if algorithm.endswith(("ppo", "ppo_max")) else {}
     policy = "MlpLstmPolicy" if algorithm == "recurrentppo" else "MlpPolicy"
     envs = SpacesOnlyVecEnv(SEEN, actions)
     return build(
-        find_algorithm(algorithm), {**chosen, **hyperparams}, policy, envs, TimeBudget(), device="cpu", seed=1
+        find_algorithm(algorithm), {**chosen, **hyperparams}, policy, envs, Budget(), device="cpu", seed=1
     )
 
 
@@ -44,6 +46,9 @@ def agent(algorithm: str, actions: spaces.Space[Any], **hyperparams: Any) -> Any
         ("sac", "Box"),
         ("tqc", "Box"),
         ("ppo_q", "Box"),
+        ("ppo_max", "Box"),
+        ("gaussian", "Box"),
+        ("hybrid", "Box"),
     ],
 )
 def test_a_lane_draws_what_it_would_draw_alone(algorithm: str, actions: str) -> None:
@@ -58,7 +63,10 @@ def test_a_lane_draws_what_it_would_draw_alone(algorithm: str, actions: str) -> 
     np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("algorithm", "actions"), [*(("ppo", name) for name in ACTIONS), ("sac", "Box")])
+@pytest.mark.parametrize(
+    ("algorithm", "actions"),
+    [*(("ppo", name) for name in ACTIONS), ("sac", "Box"), ("gaussian", "Box"), ("hybrid", "Box")],
+)
 def test_draws_are_spread_as_those_of_stable_baselines3(algorithm: str, actions: str) -> None:
     model = agent(algorithm, ACTIONS[actions])
     many = 20_000
@@ -71,9 +79,10 @@ def test_draws_are_spread_as_those_of_stable_baselines3(algorithm: str, actions:
     assert ours.shape == theirs.shape
     if actions == "Box":
         for share in (0.05, 0.25, 0.5, 0.75, 0.95):
-            np.testing.assert_allclose(
-                np.quantile(ours, share, axis=0), np.quantile(theirs, share, axis=0), atol=0.1
-            )
+            quantile = np.quantile(theirs, share, axis=0)
+            np.testing.assert_allclose((ours <= quantile).mean(0), (theirs <= quantile).mean(0), atol=0.02)
+            if algorithm != "hybrid":  # it tells few numbers, of which the next is far away
+                np.testing.assert_allclose(np.quantile(ours, share, axis=0), quantile, atol=0.1)
     else:
         for value in range(6):
             # Half is the most that a share spreads; five standard errors of a difference of two.

@@ -18,7 +18,7 @@ from mario_agents.recording import RecordEpisodes
 from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.sync import SyncSampler
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 from rich.console import Console
 from stable_baselines3 import PPO
 
@@ -109,7 +109,7 @@ def test_progress_tells_what_the_game_tells(
     recorder = RecordEpisodes(
         2, tmp_path / "0.monitor.csv", env_id=stage, episode_info=("score", "clear", "stage")
     )
-    progress = ShowProgress(recorder, 64, TimeBudget(), console=Console(stderr=True), line_every=0.0)
+    progress = ShowProgress(recorder, 64, Budget(), console=Console(stderr=True), line_every=0.0)
     learn(stage, tmp_path, progress, recorder)
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("64/64 steps | ")
@@ -122,7 +122,7 @@ def test_a_terminal_gets_a_bar(stage: str, tmp_path: Path) -> None:
     recorder = RecordEpisodes(2, tmp_path / "0.monitor.csv", env_id=stage, episode_info=("clear",))
     with (tmp_path / "terminal").open("w") as file:
         console = Console(file=file, force_terminal=True, width=120)
-        progress = ShowProgress(recorder, 64, TimeBudget(seconds=1e6), console=console)
+        progress = ShowProgress(recorder, 64, Budget(seconds=1e6), console=console)
         learn(stage, tmp_path, progress, recorder)
     shown = (tmp_path / "terminal").read_text()
     assert "100%" in shown

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mario_agents.errors import AgentsError
-from mario_agents.schedules import Linear, TimeBudget, parse_schedule
+from mario_agents.schedules import Budget, Linear, parse_schedule
 
-NO_LIMIT = TimeBudget()
+NO_LIMIT = Budget()
 
 
 def test_one_number_falls_to_zero_and_two_to_the_second() -> None:
@@ -29,13 +29,13 @@ def test_stays_between_its_ends(start: float, end: float, progress: float) -> No
 
 
 def test_minutes_that_run_out_first_end_it() -> None:
-    used_up = TimeBudget(seconds=10.0, spent=10.0)
+    used_up = Budget(seconds=10.0, spent=10.0)
     assert used_up.remaining == 0
     assert Linear(1.0, 0.2, used_up)(0.9) == 0.2
 
 
 def test_time_spent_in_earlier_calls_counts() -> None:
-    budget = TimeBudget(seconds=100.0, spent=50.0)
+    budget = Budget(seconds=100.0, spent=50.0)
     budget.start()
     time.sleep(0.01)
     assert 0.49 < budget.remaining < 0.5

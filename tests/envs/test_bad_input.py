@@ -165,7 +165,7 @@ def test_a_bad_setting_is_named(settings: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("settings", [{"reward": 3}, {"action": len}, {"emulator": object()}], ids=str)
+@pytest.mark.parametrize("settings", [{"reward": 3}, {"action": len}, {"emulator": object()}], ids=list)
 def test_an_object_that_is_no_plugin_is_refused(settings: dict[str, Any]) -> None:
     from mario_envs import MarioEnv
 

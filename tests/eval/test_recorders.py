@@ -34,7 +34,7 @@ class Mixed(gymnasium.Env):
             "score": 10 * self.at,
             "stage": f"{self.limit}-1",
             "frames": 2,
-            "holds": np.arange(6) * self.at,
+            "pressed": np.arange(6) * self.at,
         }
         info["reward_terms"] = {"walk": 1.0, "jump": float(action["jump"])}
         return self.at, 1.0 + float(action["jump"]), self.at == self.limit, False, info
@@ -72,8 +72,8 @@ def test_a_wrapped_environment_is_recorded_and_replays(tmp_path):
         assert row["score"] == 10 * row["steps"]
         assert row["frames"] == 2 * row["steps"]
         assert row["reward_terms/walk"] + row["reward_terms/jump"] == row["return"]
-    holds = next(recording.steps(["step", "holds"])).to_pylist()
-    assert all(row["holds"] == [b * (row["step"] + 1) for b in range(6)] for row in holds)
+    pressed = next(recording.steps(["step", "pressed"])).to_pylist()
+    assert all(row["pressed"] == [b * (row["step"] + 1) for b in range(6)] for row in pressed)
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))

@@ -12,6 +12,7 @@ from mario_eval.environments import make_single
 from mario_eval.recorders.actions import recorded_action
 from mario_eval.recordings import Recording
 from mario_eval.report.replay import recorded_actions, same_return
+from mario_eval.schema import STEP_INFOS
 
 
 def lean(observations, episode_starts):
@@ -132,7 +133,8 @@ def _coin():
 
 
 def test_infos_of_the_environment_become_columns(tmp_path):
-    result = evaluate("random", "Coin-v0", episodes=50, out=tmp_path / "out")
+    infos = (*STEP_INFOS, "stage")
+    result = evaluate("random", "Coin-v0", episodes=50, out=tmp_path / "out", step_infos=infos)
     recording = Recording(tmp_path / "out")
 
     episodes = recording.episodes

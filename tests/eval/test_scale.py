@@ -47,7 +47,6 @@ def infos_like_mario(rng, lanes):
     }
     infos |= {
         "frames": ints(20) + 1,
-        "holds": rng.integers(0, 20, (lanes, 6)),
         "stage": np.full(lanes, "1-1"),
     }
     infos |= {"pressed": rng.integers(0, 4, (lanes, 6)), "clear": ints(2) == 1, "dead": ints(2) == 1}

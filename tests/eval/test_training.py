@@ -3,8 +3,10 @@
 import gymnasium
 import numpy as np
 import pytest
+from mario_eval.report import write_report
 from mario_eval.statistics.retention import retention
 from mario_eval.training import monitor_files, read_training, rolling
+from mario_eval.training_holds import holds_files, read_holds
 
 
 def write_monitor(path, start, rows, columns="r,l,t"):
@@ -108,3 +110,37 @@ def test_a_rate_that_begins_at_zero_stays_there_and_is_retained(tmp_path):
     training = read_training(monitor_files(tmp_path))
     assert rolling(training, "clear").mean.min() == 0
     assert 0.8 < retention(training, "clear") <= 1
+
+
+HOLDS = "steps,frames,button,share,mean,std\n"
+
+
+def test_holds_are_read_over_all_calls_of_a_run_and_drawn(tmp_path):
+    write_monitor(tmp_path / "training" / "0.monitor.csv", 0, [(1, 10, 1.0)] * 12)
+    files = {
+        "0": "100,400,right,0.5,8.5,2.25\n100,400,A,0,,\n",
+        "1": "200,900,right,0.75,12.25,3.5\n200,900,A,0.25,20.5,1.5\n",
+        "10": "300,1300,right,1,16,0\n300,13",  # the last line is being written
+    }
+    for call, lines in files.items():
+        (tmp_path / "training" / f"{call}.holds.csv").write_text(HOLDS + lines)
+    problems = []
+    holds = read_holds(holds_files(tmp_path), problems)
+    assert problems == []
+    assert holds["right"].steps == [100, 200, 300]
+    assert holds["right"].mean == [8.5, 12.25, 16]
+    assert (holds["A"].share, holds["A"].mean, holds["A"].std) == ([0, 0.25], [0, 20.5], [0, 1.5])
+
+    page = write_report([tmp_path], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Holds over training" in page
+    assert "right 8.5 at first and 16 at the end" in page
+    assert "A 0 % at first and 25 % at the end" in page
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", HOLDS + "x,1,A,0,1,1\n", "\x00"])
+def test_a_file_that_tells_of_no_holds_is_named(tmp_path, content):
+    write_monitor(tmp_path / "training" / "0.monitor.csv", 0, [(1, 10, 1.0)] * 12)
+    (tmp_path / "training" / "0.holds.csv").write_text(content)
+    page = write_report([tmp_path], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "0.holds.csv skipped:" in page
+    assert "Holds over training" not in page

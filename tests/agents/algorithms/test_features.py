@@ -11,7 +11,7 @@ from mario_agents import hyperparams as hp
 from mario_agents.algorithms.features import ImpalaFeatures, LinearFeatures, TilesFeatures
 from mario_agents.algorithms.registry import find_algorithm
 from mario_agents.errors import AgentsError
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 VECTOR = spaces.Box(-1, 1, (5,), np.float32)
 TILES = spaces.Dict({"tiles": spaces.MultiBinary((7, 13, 16)), "vector": VECTOR})
@@ -43,7 +43,7 @@ def test_ppo_and_ppo_q_take_them_by_name(
     kwargs = {"features_extractor_class": features, "features_extractor_kwargs": {"features_dim": 16}}
     small = {"n_steps": 8, "batch_size": 8} if name == "ppo" else {"buffer_size": 8}
     model = hp.build(
-        find_algorithm(name), {"policy_kwargs": kwargs, **small}, policy, Spaces(space), TimeBudget()
+        find_algorithm(name), {"policy_kwargs": kwargs, **small}, policy, Spaces(space), Budget()
     )
     action, _ = model.predict(space.sample())
     assert model.action_space.contains(action)
@@ -84,5 +84,5 @@ def test_features_refuse_what_they_cannot_see() -> None:
     with pytest.raises(AgentsError, match="did you mean 'tiles'"):
         hp.to_arguments(
             find_algorithm("ppo_q"), {"policy_kwargs": {"features_extractor_class": "tile"}},
-            spaces.Box(-1, 1, (6,), np.float32), TimeBudget(),
+            spaces.Box(-1, 1, (6,), np.float32), Budget(),
         )  # fmt: skip

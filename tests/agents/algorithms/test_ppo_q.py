@@ -20,10 +20,11 @@ from mario_agents.configure import configure_run
 from mario_agents.errors import AgentsError
 from mario_agents.storage.returns import Discount
 from mario_agents.storage.segment import Segment
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import nn
+
+from .conftest import Count
 
 SMALL = {"train_freq": 16, "gradient_steps": 2, "batch_size": 32, "policy_kwargs": {"net_arch": [16]}}
 VECTOR = spaces.Box(-1, 1, (3,), np.float32)
@@ -51,16 +52,6 @@ class Any6(gymnasium.Env[Any, Any]):
 
 @pytest.mark.parametrize("data", ["on-policy", "mixed", "off-policy"])
 def test_learns_saves_and_comes_back(data: Any, tmp_path: Path) -> None:
-    class Count(BaseCallback):
-        steps = rollouts = 0
-
-        def _on_step(self) -> bool:
-            self.steps += 1
-            return True
-
-        def _on_rollout_end(self) -> None:
-            self.rollouts += 1
-
     count = Count()
     model = PPOQ(
         "MlpPolicy", make_vec_env(Any6, 4), data=data, seed=1, tensorboard_log=str(tmp_path), **SMALL
@@ -188,7 +179,7 @@ def test_targets_are_q_lambdas_over_lanes_ends_and_frames() -> None:
         return alpha * (observations[:, 0] + actions[:, 0] - actions[:, 1])
 
     rollout = Rollout(segments, torch.device("cpu"))
-    rollout.set_targets(discount, lambda o, a: (value(o), cost(o, a)), batch_size=5)
+    rollout.set_targets(discount, lambda o, a, _: (value(o), cost(o, a)), batch_size=5)
 
     steps = [(one, step) for one in segments for step in range(4)]
     expected: list[float] = []

@@ -30,7 +30,9 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from .test_sync import TIMED, assert_equal, config_of
+from .test_sync import OFF_POLICY, TIMED, assert_equal, config_of
+
+TWO_NETWORKS = {**OFF_POLICY, "policy_kwargs": {"net_arch": [8], "n_actors": 2}}
 
 
 @pytest.fixture(autouse=True)
@@ -45,18 +47,21 @@ def call_of(run: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "env_id"),
+    ("name", "env_id", "settings"),
     [
-        ("ppo", TIMED),
-        ("recurrentppo", TIMED),
-        ("dqn", TIMED),
-        ("td3", "Pendulum-v1"),
-        ("sac", "Pendulum-v1"),
-        ("ppo_q", "Pendulum-v1"),
+        ("ppo", TIMED, {}),
+        ("recurrentppo", TIMED, {}),
+        ("dqn", TIMED, {}),
+        ("td3", "Pendulum-v1", {}),
+        ("sac", "Pendulum-v1", {}),
+        ("ppo_q", "Pendulum-v1", {"overrides": TWO_NETWORKS}),
+        ("ppo_max", "Pendulum-v1", {}),
     ],
 )
-def test_strict_equals_sync_bit_for_bit(name: str, env_id: str, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"actors": 2, "steps": 240}
+def test_strict_equals_sync_bit_for_bit(
+    name: str, env_id: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = {"actors": 2, "steps": 240, **settings}
     found = []
     for sampler in ("sync", "async"):
         outcome = experiment.train(config_of(name, env_id, sampler=sampler, **settings), tmp_path / sampler)

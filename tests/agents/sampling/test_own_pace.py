@@ -32,7 +32,7 @@ SHORT = {"observation": {"tiles": {"count": 1}}, "max_still_seconds": 0.1}
 
 
 def actor_of(name: str, env_id: str, **overrides: Any) -> Actor:
-    base = ON_POLICY if name == "ppo" else OFF_POLICY
+    base = ON_POLICY if name in ("ppo", "ppo_max") else OFF_POLICY
     config = config_of(
         name, env_id, sampler="async", order="free", pace="own", env_kwargs=SHORT,
         overrides={**base, **overrides},
@@ -56,6 +56,7 @@ def tensors(leaves: Leaves) -> Any:
     [
         ("ppo", HOLDS, {}),
         ("ppo", FIXED, {}),
+        ("ppo_max", HOLDS, {"policy_kwargs": {"head": "gaussian", "net_arch": [8]}}),
         ("dqn", FIXED, {}),
         ("sac", HOLDS, {"learning_starts": 0}),
         ("td3", HOLDS, {"learning_starts": 0, "action_noise": "ou_0.5"}),

@@ -24,6 +24,7 @@ from ..conftest import COMMAND, ENVIRONMENT
 from .test_sync import OFF_POLICY, TIMED, assert_equal, config_of
 
 PPO_Q = {"train_freq": 30, "gradient_steps": 2, "batch_size": 32, "buffer_size": 1000}
+PPO_MAX = {"n_steps": 60, "batch_size": 60, "n_epochs": 2, "policy_kwargs": {"head": "hybrid"}}
 SELDOM = {**OFF_POLICY, "train_freq": 20}
 MARIO = "MarioScore-1-1-DiscreteFrames-v0"
 needs_mario = pytest.mark.skipif(find_spec("mario_envs") is None, reason="mario-envs is not installed")
@@ -152,7 +153,11 @@ def break_after_a_checkpoint(config: TrainConfig, run: Path, patch: pytest.Monke
         ("td3", "Pendulum-v1", {"overrides": {**SELDOM, "action_noise": "ou_0.3"}}),
         ("crossq", "Pendulum-v1", {"overrides": SELDOM}),
         ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "on-policy"}}),
-        ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "mixed"}}),
+        (
+            "ppo_q", "Pendulum-v1",
+            {"overrides": {**PPO_Q, "data": "mixed", "policy_kwargs": {"net_arch": [8], "n_actors": 2}}},
+        ),
+        ("ppo_max", "Pendulum-v1", {"overrides": PPO_MAX}),
         ("qrdqn", TIMED, {"store": "segments"}),
         ("dqn", TIMED, {"overrides": {**OFF_POLICY, "buffer_size": 150}}),
         ("dqn", TIMED, {"pools": 3, "overrides": {**OFF_POLICY, "buffer_size": 150}}),

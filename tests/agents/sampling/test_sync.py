@@ -22,7 +22,7 @@ from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.sync import SyncSampler
 from mario_agents.sampling.vec_env import make_lanes
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 TIMED = "timed_env:Timed-v0"
@@ -34,7 +34,9 @@ OFF_POLICY = {
 
 
 def config_of(name: str, env_id: str = TIMED, steps: int = 240, **settings: Any) -> TrainConfig:
-    overrides = settings.pop("overrides", ON_POLICY if name in ("ppo", "recurrentppo") else OFF_POLICY)
+    overrides = settings.pop(
+        "overrides", ON_POLICY if name in ("ppo", "ppo_max", "recurrentppo") else OFF_POLICY
+    )
     return configure_run(name, env_id, steps=steps, seed=3, overrides=overrides, **{"lanes": 4, **settings})
 
 
@@ -61,7 +63,7 @@ def attached(tmp_path: Path) -> Iterator[Attach]:
             lanes = SpacesOnlyVecEnv(one_lane.observation_space, one_lane.action_space, config.lanes)
             one_lane.close()
             model = build(
-                find_algorithm(config.algorithm), config.hyperparams, config.policy, lanes, TimeBudget(),
+                find_algorithm(config.algorithm), config.hyperparams, config.policy, lanes, Budget(),
                 device="cpu", seed=config.seed,
             )  # fmt: skip
             recorder = RecordEpisodes(config.lanes, tmp_path / "0.monitor.csv", env_id=config.env_id)
@@ -73,7 +75,7 @@ def attached(tmp_path: Path) -> Iterator[Attach]:
         yield attach
 
 
-@pytest.mark.parametrize("name", ["ppo", "a2c", "recurrentppo"])
+@pytest.mark.parametrize("name", ["ppo", "a2c", "recurrentppo", "ppo_max"])
 def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
     """The same first rollout as ``learn`` without us, value of truncated episodes and all."""
     small = {"n_steps": 24, "learning_rate": 0.0, "ent_coef": 0.0}
@@ -82,7 +84,7 @@ def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
     ours.learn(96)
     lanes = make_lanes(find_env(config.env_id), 4, {})
     theirs = build(
-        find_algorithm(name), config.hyperparams, config.policy, lanes, TimeBudget(), device="cpu", seed=3
+        find_algorithm(name), config.hyperparams, config.policy, lanes, Budget(), device="cpu", seed=3
     )
     theirs.learn(96)
     assert isinstance(theirs, OnPolicyAlgorithm)
@@ -105,6 +107,7 @@ def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
         ("a2c", "CartPole-v1"),
         ("sac", "Pendulum-v1"),
         ("ppo_q", "Pendulum-v1"),
+        ("ppo_max", "Pendulum-v1"),
     ],
 )
 def test_stores_change_no_number(name: str, env_id: str, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.hyperparams import build
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 FORMAT_VERSION = 1
 #: What an algorithm counts beside its tensors; ``_n_calls`` paces DQN's target network.
@@ -61,6 +61,7 @@ class CheckpointInfo(BaseModel):
     episodes: int = Field(ge=0, description="finished episodes so far")
     seconds: float = Field(ge=0, description="seconds of training so far")
     policy_version: int = Field(default=0, ge=0, description="of the weights; a replay holds older ones")
+    level: int = Field(default=0, ge=0, description="of the curriculum; a replay holds its rewards")
     optimisers: dict[str, list[dict[str, Any]]] = Field(description="parameter groups without the parameters")
     same_as: dict[str, str] = Field(description="tensors stored under another name")
     versions: dict[str, str] = Field(description="distributions that wrote it")
@@ -95,6 +96,7 @@ def save_checkpoint(
     seconds: float,
     versions: Mapping[str, str],
     policy_version: int = 0,
+    level: int = 0,
 ) -> Path:
     """Write a checkpoint, then delete all but the newest ``config.keep``.
 
@@ -113,6 +115,7 @@ def save_checkpoint(
         episodes=episodes,
         seconds=seconds,
         policy_version=policy_version,
+        level=level,
         optimisers=optimisers,
         same_as=same_as,
         versions=dict(versions),
@@ -250,7 +253,7 @@ def load_model(
     action_space: spaces.Space[Any] | None = None,
     device: str = "auto",
     seed: int | None = None,
-    time_budget: TimeBudget | None = None,
+    budget: Budget | None = None,
 ) -> tuple[BaseAlgorithm, CheckpointInfo]:
     """Rebuild the agent that a checkpoint holds: policy, optimisers and counters.
 
@@ -271,7 +274,7 @@ def load_model(
             hyperparams if observation_space is None else _without_storage(hyperparams),
             info.config.policy,
             env,
-            time_budget or TimeBudget(),
+            budget or Budget(),
             device=device,
             seed=seed,
         )

@@ -55,6 +55,9 @@ def train(
     minutes: Annotated[
         float | None, typer.Option(help="Stop after so many minutes if that is sooner.")
     ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many emulated frames if that is sooner.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**31 - 1, help="Drawn and recorded if not given.")
     ] = None,
@@ -111,6 +114,10 @@ def train(
             "--env-option", metavar="KEY=VALUE", help="A keyword argument of the environment, in YAML."
         ),
     ] = None,
+    curriculum: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yml", help="Levels to learn first: a list of {until: SHARE, env: {…}}."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="torch threads; chosen by observation.")] = None,
     checkpoints: Annotated[int, typer.Option(min=1, help="Checkpoints saved over the budget.")] = 20,
@@ -119,8 +126,8 @@ def train(
 ) -> None:
     """Train a new agent.
 
-    Stops at --steps or --minutes, whichever is first; steps are rounded up to whole rollouts. Ctrl-C saves a
-    checkpoint and says how to go on.
+    Stops at --steps, --minutes or --frames, whichever is first; steps and frames are rounded up to whole
+    rollouts. Ctrl-C saves a checkpoint and says how to go on.
 
     Example: mario-agents train ppo --env MarioScore-1-1-DiscreteFrames-v0 --steps 500000 --out runs/1-1
     --set gamma=0.95 --set learning_rate=lin_2.5e-4
@@ -128,6 +135,7 @@ def train(
     import_sb3_quietly()
     from mario_agents import experiment
     from mario_agents.configure import configure_run
+    from mario_agents.curriculum import read_curriculum
 
     _check_minutes(minutes)
     config = configure_run(
@@ -135,6 +143,7 @@ def train(
         env,
         steps=steps,
         minutes=minutes,
+        frames=frames,
         seed=seed,
         lanes=lanes,
         sampler=sampler,
@@ -151,6 +160,7 @@ def train(
         save_replay=save_replay,
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
+        curriculum=() if curriculum is None else read_curriculum(curriculum),
         device=device,
         threads=threads,
         checkpoints=checkpoints,
@@ -166,6 +176,7 @@ def resume(
         int | None, typer.Option(min=1, help="Steps to add; else what is left of the budget.")
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes to add; else what is left.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames to add; else what is left.")] = None,
     as_json: Json = False,
 ) -> None:
     """Go on with a run from its newest checkpoint.
@@ -176,7 +187,7 @@ def resume(
     from mario_agents import experiment
 
     _check_minutes(minutes)
-    _finish(experiment.resume(run, steps=steps, minutes=minutes), as_json)
+    _finish(experiment.resume(run, steps=steps, minutes=minutes, frames=frames), as_json)
 
 
 def _check_minutes(minutes: float | None) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mario_agents.curriculum import Level
+
 
 class TrainConfig(BaseModel):
     """The whole of a run's settings. A run is resumed with these and no others."""
@@ -17,8 +19,14 @@ class TrainConfig(BaseModel):
     env_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="keyword arguments of the environment"
     )
+    curriculum: tuple[Level, ...] = Field(
+        default=(), description="environments to learn in first, one after the other"
+    )
     steps: int = Field(gt=0, description="budget in environment steps, summed over lanes")
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")
+    frames: int | None = Field(
+        default=None, gt=0, description="budget in emulated frames, summed over lanes; None is no limit"
+    )
     seed: int = Field(ge=0, lt=2**31, description="seeds numpy, torch and the lanes (lane i gets seed + i)")
     lanes: int = Field(gt=0, description="environments that are stepped together")
     sampler: Literal["sync", "async", "ray"] = Field(
@@ -81,6 +89,12 @@ class TrainConfig(BaseModel):
     threads: int | None = Field(default=None, gt=0, description="torch threads; None chooses by observation")
     checkpoints: int = Field(default=20, gt=0, description="checkpoints saved over the budget, evenly")
     keep: int = Field(default=3, gt=0, description="newest checkpoints kept on disk")
+
+    def at_level(self, level: int) -> TrainConfig:
+        """Return these settings with the environment of a level; past the last it is the run's own."""
+        if level >= len(self.curriculum):
+            return self
+        return self.model_copy(update={"env_kwargs": {**self.env_kwargs, **self.curriculum[level].env}})
 
     @property
     def repeatable(self) -> bool:

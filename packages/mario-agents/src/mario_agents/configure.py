@@ -25,6 +25,7 @@ def configure_run(
     *,
     steps: int,
     minutes: float | None = None,
+    frames: int | None = None,
     seed: int | None = None,
     lanes: int | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -38,6 +39,7 @@ def configure_run(
         env_id: Gymnasium ID.
         steps: budget in environment steps, summed over lanes.
         minutes: budget in minutes.
+        frames: budget in emulated frames, summed over lanes.
         seed: drawn at random if None, and recorded.
         lanes: overrides the hyper-parameter file's.
         overrides: hyper-parameters set by the user.
@@ -60,6 +62,7 @@ def configure_run(
             env_kwargs=dict(env_kwargs or {}),
             steps=steps,
             minutes=minutes,
+            frames=frames,
             seed=int(np.random.SeedSequence().generate_state(1)[0] >> 1) if seed is None else seed,
             lanes=lanes or file_lanes,
             hyperparams=chosen,
@@ -75,6 +78,12 @@ def configure_run(
         first = error.errors()[0]
         raise AgentsError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
     check_sampling(algorithm, config)
+    for number in range(len(config.curriculum)):
+        if probe_spaces(env_id, config.at_level(number).env_kwargs) != (observation_space, action_space):
+            raise AgentsError(
+                f"level {number + 1} of the curriculum sees or does something else than the run's "
+                "environment: let observations and actions be, and change what is rewarded"
+            )
     if config.pace == "own":
         _check_can_send(config)
     return config

@@ -26,8 +26,10 @@ from mario_agents.checkpoints import (
 )
 from mario_agents.config import TrainConfig
 from mario_agents.configure import OpenLanes
+from mario_agents.curriculum import level_at
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
+from mario_agents.holds import RecordHolds
 from mario_agents.manifest import Manifest, new_call, now, provenance_of, read_manifest
 from mario_agents.progress import ShowProgress
 from mario_agents.recording import RecordEpisodes
@@ -38,9 +40,12 @@ from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.trouble import EnvironmentTroubleError
 from mario_agents.saved_replay import drop_replays, replay_of, restore_replay, save_replay
 from mario_agents.saving import SaveEvenly
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 from mario_agents.stopping import StopTraining, UpdateCutShort
 from mario_agents.threads import set_threads
+
+#: Points that the curve of each button's holds has over a budget of steps.
+HOLD_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Outcome:
     Attributes:
         run: the run folder.
         checkpoint: the last checkpoint.
-        stopped_by: ``"steps"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        stopped_by: ``"steps"``, ``"minutes"``, ``"frames"``, ``"SIGINT"`` or ``"SIGTERM"``; ``"level"``
+            between two levels.
         steps: environment steps of the whole run, summed over lanes.
         frames: frames of the whole run.
         episodes: finished episodes of the whole run.
@@ -83,7 +89,16 @@ def train(config: TrainConfig, run: Path) -> Outcome:
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise AgentsError(f"{run} exists; to go on with it: {resume_command(run)}")
-    return _Training(config, run).go(config.steps)
+    return _next_levels(_Training(config, run).go(config.steps))
+
+
+def _next_levels(outcome: Outcome) -> Outcome:
+    """Go on with the levels that follow, each as a resumed run does."""
+    while outcome.stopped_by == "level":
+        info, _ = read_checkpoint(outcome.checkpoint)
+        training = _Training(info.config, outcome.run, read_manifest(outcome.run), outcome.checkpoint, info)
+        outcome = training.go(info.config.steps - info.steps)
+    return outcome
 
 
 def resume_command(run: Path) -> str:
@@ -95,7 +110,9 @@ def resume_command(run: Path) -> str:
     return shlex.join(["mario-agents", "resume", str(run)])
 
 
-def resume(run: Path, *, steps: int | None = None, minutes: float | None = None) -> Outcome:
+def resume(
+    run: Path, *, steps: int | None = None, minutes: float | None = None, frames: int | None = None
+) -> Outcome:
     """Go on with a run from its newest checkpoint.
 
     In strict order, with a budget of steps alone, what follows equals what the unbroken run did after that
@@ -106,6 +123,7 @@ def resume(run: Path, *, steps: int | None = None, minutes: float | None = None)
         run: the run folder.
         steps: environment steps to add; None is what is left of the run's budget.
         minutes: minutes to add; None is what is left of the run's budget.
+        frames: frames to add; likewise.
 
     Raises:
         AgentsError: no run, no whole checkpoint, or nothing left to do.
@@ -123,16 +141,23 @@ def resume(run: Path, *, steps: int | None = None, minutes: float | None = None)
     total = config.steps if steps is None else done + steps
     if total <= done:
         raise AgentsError(f"{run} has done its {done:,} steps; add some: {resume_command(run)} --steps N")
-    if minutes is not None:
-        config = config.model_copy(update={"minutes": info.seconds / 60 + minutes})
-    elif steps is not None:
-        config = config.model_copy(update={"minutes": None})
+    if minutes is not None or frames is not None or steps is not None:
+        # What is added to one budget is not to be cut short by another.
+        limits = {
+            "minutes": None if minutes is None else info.seconds / 60 + minutes,
+            "frames": None if frames is None else info.frames + frames,
+        }
+        config = config.model_copy(update=limits)
     elif config.minutes is not None and info.seconds >= config.minutes * 60:
         raise AgentsError(
             f"{run} has used its {config.minutes:g} minutes; add some: {resume_command(run)} --minutes M"
         )
+    elif config.frames is not None and info.frames >= config.frames:
+        raise AgentsError(
+            f"{run} has played its {config.frames:,} frames; add some: {resume_command(run)} --frames N"
+        )
     config = config.model_copy(update={"steps": total})
-    return _Training(config, run, manifest, found[-1], info).go(total - done)
+    return _next_levels(_Training(config, run, manifest, found[-1], info).go(total - done))
 
 
 class _Training:
@@ -154,10 +179,11 @@ class _Training:
         config, info = self.config, self.info
         spec = find_env(config.env_id)
         limit = None if config.minutes is None else config.minutes * 60
-        self.time_budget = TimeBudget(limit, spent=info.seconds if info else 0.0)
+        self.budget = Budget(limit, config.frames, info.seconds if info else 0.0, self._frames)
         with OpenLanes(spec, 1, config.env_kwargs, config.env_id) as lane:
             self.provenance = provenance_of(lane.batch)
             episode_info = lane.batch.metadata.get("episode_info", ())
+            buttons = lane.batch.metadata.get("buttons", ())
             self.lanes = SpacesOnlyVecEnv(lane.observation_space, lane.action_space, config.lanes)
         set_threads(config)
         self.calls.append(new_call(info.steps if info else 0))
@@ -169,12 +195,23 @@ class _Training:
             frames=info.frames if info else 0,
             episodes=info.episodes if info else 0,
         )
-        self.stop = StopTraining(self.time_budget)
+        holds = RecordHolds(
+            self.run / "training" / f"{len(self.calls) - 1}.holds.csv",
+            buttons,
+            every=-(-config.steps // HOLD_LINES),
+        )
+        self.stop = StopTraining(self.budget, lambda: level_at(config.curriculum, self.used()) > self.level)
         self.model = self._make_model()
-        sampler = make_sampler(config, self.seed, _device(config), self.lanes.observation_space)
+        # More steps or minutes make the share that was used a smaller one; what was passed stays passed.
+        self.level = max(info.level if info else 0, level_at(config.curriculum, self.used()))
+        sampler = make_sampler(
+            config.at_level(self.level), self.seed, _device(config), self.lanes.observation_space
+        )
         try:
             version = info.policy_version if info else 0
-            self.learner = Learner(self.model, sampler, config, self.recorder, self.stop.wanted, version)
+            self.learner = Learner(
+                self.model, sampler, config, self.recorder, self.stop.wanted, version, holds
+            )
             self.refill = self._go_on()
             # Not before the agent exists: a refused setting leaves no folder behind.
             for folder in ("training", "checkpoints", "tensorboard"):
@@ -195,14 +232,12 @@ class _Training:
             algorithm = find_algorithm(config.algorithm)
             self.seed = config.seed
             return hp.build(
-                algorithm, config.hyperparams, config.policy, self.lanes, self.time_budget,
+                algorithm, config.hyperparams, config.policy, self.lanes, self.budget,
                 device=device, seed=config.seed,
             )  # fmt: skip
         assert self.info is not None
         self.seed = seed_after(config.seed, self.info.steps)
-        model, _ = load_model(
-            self.checkpoint, self.lanes, device=device, seed=self.seed, time_budget=self.time_budget
-        )
+        model, _ = load_model(self.checkpoint, self.lanes, device=device, seed=self.seed, budget=self.budget)
         return model
 
     def _go_on(self) -> bool:
@@ -213,6 +248,9 @@ class _Training:
         store, path = self.learner.store, replay_of(self.checkpoint)
         if store is None:
             return False
+        assert self.info is not None
+        if self.info.level != self.level:
+            return True  # what was played before was rewarded otherwise
         if path.exists():
             restore_replay(path, store)
             return False
@@ -225,7 +263,7 @@ class _Training:
 
     def _learn(self, steps: int) -> Outcome:
         frames_before = self.recorder.frames
-        progress = ShowProgress(self.recorder, self.config.steps, self.time_budget)
+        progress = ShowProgress(self.recorder, self.config.steps, self.budget)
         stop = self.stop
         callbacks: list[BaseCallback] = [
             stop,
@@ -236,7 +274,7 @@ class _Training:
             callbacks.append(RefillReplay())
         callback = CallbackList(callbacks)
         self._write_manifest(ended=None, stopped_by=None)
-        self.time_budget.start()
+        self.budget.start()
         try:
             with stop:
                 try:
@@ -247,7 +285,7 @@ class _Training:
                     raise EnvironmentTroubleError(
                         f"{error}; saved {self.save()}; to go on: {resume_command(self.run)}"
                     ) from error
-                seconds = self.time_budget.elapsed
+                seconds = self.budget.elapsed
                 checkpoint = self.save()
         except BaseException:
             with suppress(OSError):  # a full disk, perhaps; its own error is the one to show
@@ -256,7 +294,7 @@ class _Training:
         finally:
             progress.stop()
         self._write_manifest(ended=now(), stopped_by=stop.reason)
-        spent = seconds - self.time_budget.spent
+        spent = seconds - self.budget.spent
         return Outcome(
             run=self.run,
             checkpoint=checkpoint,
@@ -269,9 +307,12 @@ class _Training:
             means=progress.standing().means,
         )
 
+    def _frames(self) -> int:
+        return self.recorder.frames
+
     def used(self) -> float:
-        """Return the share of the budget that is used, by steps or by minutes, whichever is more."""
-        return max(self.model.num_timesteps / self.config.steps, 1.0 - self.time_budget.remaining)
+        """Return the share of the budget that is used, by steps, minutes or frames, whichever is most."""
+        return self.budget.used(self.model.num_timesteps / self.config.steps)
 
     def save_and_begin_anew(self) -> None:
         """Write a checkpoint, and go on from it as a resumed run would.
@@ -293,9 +334,10 @@ class _Training:
             self.config,
             frames=self.recorder.frames,
             episodes=self.recorder.episodes,
-            seconds=self.time_budget.elapsed,
+            seconds=self.budget.elapsed,
             versions=self.calls[-1].versions,
             policy_version=self.learner.version_now,
+            level=self.level,
         )
         drop_replays(path)
         self._write_manifest(ended=None, stopped_by=None)
@@ -321,7 +363,7 @@ class _Training:
             steps=self.model.num_timesteps,
             frames=self.recorder.frames,
             episodes=self.recorder.episodes,
-            seconds=round(self.time_budget.elapsed, 3),
+            seconds=round(self.budget.elapsed, 3),
             calls=self.calls,
         ).write(self.run)
 

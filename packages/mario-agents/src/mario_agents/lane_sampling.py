@@ -18,6 +18,8 @@ from stable_baselines3.common.distributions import (
 )
 from stable_baselines3.common.policies import ActorCriticPolicy
 
+from mario_agents.algorithms.ppo_max.distributions import Hybrid, TanhGaussian
+
 
 def sample_actions(
     model: BaseAlgorithm, observations: Any, generators: Sequence[np.random.Generator]
@@ -37,11 +39,10 @@ def sample_actions(
         state-dependent exploration, and those that do not sample at all.
     """
     policy: Any = model.policy
-    squashed = (
-        hasattr(policy, "actor")
-        and hasattr(policy.actor, "get_action_dist_params")
-        and not getattr(policy, "deterministic", False)
-    )
+    # Where there are several actors, the policy knows which one acts.
+    knows = hasattr(policy, "get_action_dist_params")
+    actor: Any = policy if knows else getattr(policy, "actor", None)
+    squashed = hasattr(actor, "get_action_dist_params") and not getattr(policy, "deterministic", False)
     # RecurrentActorCriticPolicy is a subclass, and needs its state.
     plain = isinstance(policy, ActorCriticPolicy) and not hasattr(policy, "lstm_actor")
     if model.use_sde or not (squashed or plain):
@@ -50,13 +51,13 @@ def sample_actions(
     with torch.no_grad():
         tensors, _ = policy.obs_to_tensor(observations)
         if squashed:
-            mean, log_std, _ = policy.actor.get_action_dist_params(tensors)
+            mean, log_std, _ = actor.get_action_dist_params(tensors)
             drawn = np.tanh(_normal(mean, log_std.exp(), generators))
         else:
             drawn = _draw(policy.get_distribution(tensors), generators)
     drawn = drawn.reshape(-1, *model.action_space.shape)  # type: ignore[misc] # these spaces have one
     # What BasePolicy.predict does: squashed numbers are stretched to the box, others cut to it.
-    if squashed:
+    if policy.squash_output:
         drawn = policy.unscale_action(drawn)
     elif isinstance(model.action_space, spaces.Box):
         drawn = np.clip(drawn, model.action_space.low, model.action_space.high)
@@ -65,6 +66,14 @@ def sample_actions(
 
 def _draw(distribution: Any, generators: Sequence[np.random.Generator]) -> NDArray[Any]:
     match distribution:
+        case Hybrid():
+            chances, lengths = distribution.press.sigmoid().numpy(), distribution.length.exp()
+            pressed = np.stack([one.random(chances.shape[1]) for one in generators]) < chances
+            for_long = np.stack([_pick(one, generators) for one in lengths.unbind(dim=1)], axis=1)
+            return distribution.actions_of(torch.from_numpy(pressed * (1 + for_long))).numpy()
+        case TanhGaussian():
+            gaussian = distribution.gaussian
+            return np.tanh(_normal(gaussian.mean, gaussian.log_std.exp(), generators))
         case CategoricalDistribution():
             return _pick(distribution.distribution.probs, generators)
         case MultiCategoricalDistribution():

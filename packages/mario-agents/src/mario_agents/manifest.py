@@ -45,7 +45,9 @@ class Call(BaseModel):
     command: str = Field(description="command line, quoted for a shell")
     started: str = Field(description="UTC time, ISO 8601")
     ended: str | None = Field(default=None, description="UTC time; None while it runs or if killed")
-    stopped_by: str | None = Field(default=None, description="steps, minutes, SIGINT, SIGTERM or error")
+    stopped_by: str | None = Field(
+        default=None, description="steps, level, minutes, frames, SIGINT, SIGTERM or error"
+    )
     from_step: int = Field(default=0, description="steps when the call began")
     versions: dict[str, str] = Field(
         description="python, the operating system and every installed distribution"

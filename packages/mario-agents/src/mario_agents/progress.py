@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from stable_baselines3.common.callbacks import BaseCallback
 
 from mario_agents.recording import RecordEpisodes
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 #: Episodes over which means are taken; as many as Stable-Baselines3's own.
 WINDOW = 100
@@ -31,7 +31,7 @@ class Standing:
     Attributes:
         steps: environment steps so far, summed over lanes.
         total_steps: the budget.
-        share: share of the budget that is used, by steps or by minutes, 0 to 1.
+        share: share of the budget that is used, by steps, minutes or frames, 0 to 1.
         frames: frames so far.
         frames_per_second: over the last :data:`RATE_SECONDS`, updates included.
         seconds_left: None until there is something to judge by.
@@ -75,7 +75,7 @@ class ShowProgress(BaseCallback):
     Args:
         recorder: counts frames and episodes.
         total_steps: budget in steps.
-        time_budget: budget in minutes.
+        budget: in minutes and frames.
         console: where to show; None is stderr.
         line_every: seconds between two lines where there is no terminal.
     """
@@ -84,7 +84,7 @@ class ShowProgress(BaseCallback):
         self,
         recorder: RecordEpisodes,
         total_steps: int,
-        time_budget: TimeBudget,
+        budget: Budget,
         *,
         console: Console | None = None,
         line_every: float = 10.0,
@@ -92,7 +92,7 @@ class ShowProgress(BaseCallback):
         super().__init__()
         self._recorder = recorder
         self._total_steps = total_steps
-        self._time_budget = time_budget
+        self._budget = budget
         self._console = console or Console(file=sys.stderr)
         self._every = 0.25 if self._console.is_terminal else line_every
         self._next = 0.0
@@ -145,8 +145,7 @@ class ShowProgress(BaseCallback):
             self._bar.stop()
 
     def _share(self) -> float:
-        by_steps = self.model.num_timesteps / self._total_steps
-        return min(1.0, max(by_steps, 1.0 - self._time_budget.remaining))
+        return min(1.0, self._budget.used(self.model.num_timesteps / self._total_steps))
 
     def _mark(self) -> None:
         self._marks.append((time.monotonic(), self._recorder.frames, self._share()))

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mario_agents.errors import AgentsError
 
 
 @dataclass
-class TimeBudget:
-    """The share of a run's minutes that is left.
+class Budget:
+    """The share of a run's minutes and frames that is left.
 
-    A schedule that counted steps alone would be cut short where the minutes end a run.
+    A schedule that counted steps alone would be cut short where the minutes or the frames end a run.
 
     Attributes:
         seconds: the whole run's allowance; None is no limit.
+        frames: likewise, in emulated frames, summed over lanes.
         spent: seconds that earlier calls of the same run used.
+        played: returns the frames of the whole run so far.
+
+    Example:
+        >>> Budget(frames=100, played=lambda: 75).remaining
+        0.25
     """
 
     seconds: float | None = None
+    frames: int | None = None
     spent: float = 0.0
+    played: Callable[[], int] = field(default=lambda: 0, repr=False)
     _began: float = field(default_factory=time.monotonic, repr=False)
 
     def start(self) -> None:
@@ -34,27 +43,38 @@ class TimeBudget:
 
     @property
     def remaining(self) -> float:
-        """Share left, from 1 down to 0; always 1 without a limit."""
-        if self.seconds is None:
-            return 1.0
-        return max(0.0, 1.0 - self.elapsed / self.seconds)
+        """Share left of that which ends first, from 1 down to 0; always 1 without a limit."""
+        left = 1.0
+        if self.seconds is not None:
+            left = min(left, 1.0 - self.elapsed / self.seconds)
+        if self.frames is not None:
+            left = min(left, 1.0 - self.played() / self.frames)
+        return max(0.0, left)
+
+    def used(self, steps: float) -> float:
+        """Return the share of the whole budget that is used, from 0 up.
+
+        Args:
+            steps: share of the steps that are done.
+        """
+        return max(steps, 1.0 - self.remaining)
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A line from ``start`` to ``end`` over the run, by steps or by minutes, whichever is further on.
+    """A line from ``start`` to ``end`` over the run, by steps, minutes or frames, whichever is furthest on.
 
-    >>> Linear(1.0, 0.0, TimeBudget())(0.25)
+    >>> Linear(1.0, 0.0, Budget())(0.25)
     0.25
     """
 
     start: float
     end: float
-    time_budget: TimeBudget
+    budget: Budget
 
     def __call__(self, progress_remaining: float) -> float:
         """Return the value where ``progress_remaining`` (1 to 0) of the steps is left."""
-        left = min(progress_remaining, self.time_budget.remaining)
+        left = min(progress_remaining, self.budget.remaining)
         return self.end + left * (self.start - self.end)
 
 
@@ -67,7 +87,7 @@ def is_schedule(value: object) -> bool:
     return isinstance(value, str) and value.startswith("lin_")
 
 
-def parse_schedule(text: str, time_budget: TimeBudget) -> Linear:
+def parse_schedule(text: str, budget: Budget) -> Linear:
     """Parse ``lin_START`` (down to zero) or ``lin_START_END``.
 
     Raises:
@@ -80,4 +100,4 @@ def parse_schedule(text: str, time_budget: TimeBudget) -> Linear:
         raise AgentsError(
             f"schedule {text!r} is not lin_START or lin_START_END, such as lin_2.5e-4"
         ) from None
-    return Linear(start, end, time_budget)
+    return Linear(start, end, budget)

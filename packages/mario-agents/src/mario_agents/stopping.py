@@ -1,16 +1,17 @@
-"""When training stops: the minutes are up, or someone asked."""
+"""When training stops: minutes or frames are used up, a level of a curriculum is over, or someone asked."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType, TracebackType
 
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.utils.hooks import RemovableHandle
 
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 
 class UpdateCutShort(Exception):  # noqa: N818 -- not an error: someone asked for it
@@ -20,6 +21,9 @@ class UpdateCutShort(Exception):  # noqa: N818 -- not an error: someone asked fo
 class StopTraining(BaseCallback):
     """Ends training after the step in which the minutes ran out or SIGINT or SIGTERM came.
 
+    A level of a curriculum, and a budget of frames, end between an update and the next rollout: nothing that
+    was played is lost.
+
     An on-policy update can take minutes on pictures. It is left after its current minibatch by
     :class:`UpdateCutShort`, which comes out of ``learn``; the agent is whole then and can be saved.
 
@@ -27,16 +31,19 @@ class StopTraining(BaseCallback):
     who will not wait for the checkpoint.
 
     Args:
-        time_budget: the minutes.
+        budget: minutes and frames.
+        level_is_over: asked before each rollout.
 
     Attributes:
-        reason: ``"steps"``, ``"minutes"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        reason: ``"steps"``, ``"level"``, ``"minutes"``, ``"frames"``, ``"SIGINT"`` or ``"SIGTERM"``.
     """
 
-    def __init__(self, time_budget: TimeBudget) -> None:
+    def __init__(self, budget: Budget, level_is_over: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
         self.reason = "steps"
-        self._time_budget = time_budget
+        self._budget = budget
+        self._level_is_over = level_is_over
+        self._ended: str | None = None
         self._signal: signal.Signals | None = None
         self._hook: RemovableHandle | None = None
         self._previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -78,11 +85,20 @@ class StopTraining(BaseCallback):
         """Tell whether to stop, and note the reason."""
         return not self._on_step()
 
+    def _on_rollout_start(self) -> None:
+        if self._budget.frames is not None and self._budget.played() >= self._budget.frames:
+            self._ended = "frames"
+        elif self._level_is_over():
+            self._ended = "level"
+
     def _on_step(self) -> bool:
         if self._signal is not None:
             self.reason = self._signal.name
             return False
-        if self._time_budget.remaining <= 0:
+        if self._budget.seconds is not None and self._budget.elapsed >= self._budget.seconds:
             self.reason = "minutes"
+            return False
+        if self._ended is not None:
+            self.reason = self._ended
             return False
         return True

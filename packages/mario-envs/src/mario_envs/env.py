@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from mario_envs.actions.base import to_array
+from mario_envs.buttons import BUTTON_NAMES
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
 from mario_envs.settings import Settings
@@ -53,6 +54,7 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         "render_modes": list(RENDER_MODES),
         "render_fps": FPS,
         "episode_info": EPISODE_INFO,
+        "buttons": BUTTON_NAMES,
     }
 
     def __init__(self, render_mode: str | None = None, **settings: Any) -> None:

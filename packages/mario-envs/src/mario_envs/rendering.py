@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mario_envs.buttons import PLAYED, Button
+from mario_envs.buttons import BUTTON_NAMES, PLAYED, Button
 
 RENDER_MODES = ("rgb_array", "rgb_array_list", "human")
 FPS = 60
 
 _SCALE = 3
 _PANEL_HEIGHT = 40
-_LABELS = dict(zip(PLAYED, ("up", "down", "left", "right", "A", "B"), strict=True))
+_LABELS = dict(zip(PLAYED, BUTTON_NAMES, strict=True))
 
 
 class Window:

@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space, create_empty_array
 from numpy.typing import NDArray
 
 from mario_envs.actions.base import ActionError, to_array
+from mario_envs.buttons import BUTTON_NAMES
 from mario_envs.env import EPISODE_INFO
 from mario_envs.lanes import Lanes, Step
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
@@ -44,6 +45,7 @@ class MarioVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         "render_modes": list(RENDER_MODES),
         "render_fps": FPS,
         "episode_info": EPISODE_INFO,
+        "buttons": BUTTON_NAMES,
     }
 
     def __init__(

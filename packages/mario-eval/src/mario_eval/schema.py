@@ -30,17 +30,6 @@ TERM_PREFIX = "reward_terms/"
 #: Prefix of the columns of ``episodes`` that hold an info of the last step.
 END_PREFIX = "end/"
 
-#: Infos that are recorded at each step by default, where the environment has them.
-STEP_INFOS = (
-    "x",
-    "y",
-    "area",
-    "screen_x",
-    "score",
-    "distance",
-    "stage",
-    "power_up",
-    "holds",
-    "pressed",
-    "discount",
-)
+#: Infos that are recorded at each step by default, where the environment has them: those that a report reads,
+#: as each costs every step of every lane a little. Any others are the user's choice.
+STEP_INFOS = ("x", "y", "area", "score", "pressed", "discount")

@@ -55,6 +55,13 @@ ALGORITHMS: dict[str, Algorithm] = {
         Algorithm("ddpg", "stable_baselines3:DDPG", ("Box",), "off-policy, deterministic actor, one critic"),
         Algorithm("tqc", "sb3_contrib:TQC", ("Box",), "SAC with truncated quantile critics"),
         Algorithm(
+            "ppo_max",
+            "mario_agents.algorithms.ppo_max:PPOMax",
+            _ANY_ACTION,
+            "PPO with every known stabiliser, a ratio for each button, heads for holds",
+            discount_per="frame",
+        ),
+        Algorithm(
             "ppo_q",
             "mario_agents.algorithms.ppo_q:PPOQ",
             ("Box",),

@@ -18,7 +18,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 
 from mario_agents.algorithms.registry import Algorithm
 from mario_agents.errors import AgentsError, did_you_mean
-from mario_agents.schedules import TimeBudget, is_schedule, parse_schedule
+from mario_agents.schedules import Budget, is_schedule, parse_schedule
 
 Kind = Literal["image", "vector", "dict"]
 
@@ -148,7 +148,7 @@ def to_arguments(
     algorithm: Algorithm,
     hyperparams: Mapping[str, Any],
     action_space: spaces.Space[Any],
-    time_budget: TimeBudget,
+    budget: Budget,
 ) -> dict[str, Any]:
     """Turn values as written into constructor arguments: schedules, action noise, the activation.
 
@@ -163,7 +163,7 @@ def to_arguments(
     for key, written in hyperparams.items():
         value: Any = written
         if is_schedule(written):
-            value = parse_schedule(written, time_budget)
+            value = parse_schedule(written, budget)
         elif key == "action_noise" and isinstance(written, str):
             value = _parse_noise(written, action_space)
         elif key == "policy_kwargs" and isinstance(written, Mapping):
@@ -211,7 +211,7 @@ def build(
     hyperparams: Mapping[str, Any],
     policy: str,
     env: Any,
-    time_budget: TimeBudget,
+    budget: Budget,
     **settings: Any,
 ) -> BaseAlgorithm:
     """Construct the algorithm.
@@ -221,7 +221,7 @@ def build(
         hyperparams: constructor arguments as written in YAML.
         policy: Stable-Baselines3 policy name.
         env: lanes, or an environment of the same spaces.
-        time_budget: what schedules follow beside steps.
+        budget: what schedules follow beside steps.
         **settings: further constructor arguments: seed, device.
 
     Raises:
@@ -229,7 +229,7 @@ def build(
     """
     algorithm_class = algorithm.load_class()
     try:
-        arguments = to_arguments(algorithm, hyperparams, env.action_space, time_budget)
+        arguments = to_arguments(algorithm, hyperparams, env.action_space, budget)
         return algorithm_class(policy=policy, env=env, **arguments, **settings)
     except AgentsError:
         raise

@@ -32,7 +32,7 @@ from mario_agents.sampling.own_pace import OwnPace
 from mario_agents.sampling.own_random import OwnRandom
 from mario_agents.sampling.trouble import check_finite, raised
 from mario_agents.sampling.vec_env import make_lanes
-from mario_agents.schedules import TimeBudget
+from mario_agents.schedules import Budget
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,12 @@ class Actor:
             if "buffer_size" in settings:
                 settings["buffer_size"] = 1  # what it plays is stored by the learner
             self.model: BaseAlgorithm = hp.build(
-                find_algorithm(config.algorithm), settings, config.policy, envs, TimeBudget(),
+                find_algorithm(config.algorithm), settings, config.policy, envs, Budget(),
                 device=device, seed=seed,
             )  # fmt: skip
             assert self.model.env is not None
             self._envs = self.model.env  # the lanes, channels of pictures first
+            self._holds = envs.holds
             # Environments of a class may share one space, and with it the random stream of its samples.
             self.model.action_space = deepcopy(self.model.action_space)
             self.model.action_space.seed(seed)
@@ -176,7 +177,7 @@ class Actor:
         )
         self.first_step += block.steps
         caught.begin(keep_going)
-        return replace(block, troubles=troubles)
+        return replace(block, troubles=troubles, holds=self._holds.take())
 
     def _play(self, length: TrainFreq) -> bool:
         model = self.model

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_agents.sampling.hold_counts import NO_HOLDS
 from mario_agents.storage.segment import Leaves, Segment
 
 #: A finished episode: the step and the lane of the block in which it ended, and what the environment told.
@@ -39,6 +40,8 @@ class Block:
             bool ``[T, L]``, if steps failed, of which nothing is learned: the episode was cut before them.
         endings: finished episodes.
         troubles: what happened in steps that failed, with lane, seed and step.
+        holds: int64 ``[3, n]``, of n buttons: presses, the frames that they were held for, and squares of
+            those; n is 0 where the environment tells of none.
         idle: share of the time since the actor's last block in which it waited, 0 to 1.
     """
 
@@ -58,6 +61,7 @@ class Block:
     extras: Leaves = field(default_factory=dict)
     endings: tuple[Ending, ...] = ()
     troubles: tuple[str, ...] = ()
+    holds: NDArray[np.int64] = field(default_factory=NO_HOLDS.copy)
     idle: float = 0.0
 
     @property
@@ -114,6 +118,7 @@ class Block:
             frames=self.frames[at],
             extras={key: part[at] for key, part in self.extras.items()},
             troubles=self.troubles if first == 0 else (),
+            holds=self.holds if first == 0 else NO_HOLDS,
             endings=tuple(
                 (step - first, lane, info) for step, lane, info in self.endings if first <= step < last
             ),

@@ -12,6 +12,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from mario_agents.sampling.block import Block, Ending
 from mario_agents.sampling.skipping import TROUBLE
+from mario_agents.storage.infos import told_by
 from mario_agents.storage.segment import Leaves, to_leaves
 
 
@@ -65,16 +66,13 @@ class CatchSteps(BaseCallback):
         for lane in np.flatnonzero(skipped).tolist():
             self.troubles.append((len(self._paid), lane, infos[lane][TROUBLE]))
         self._skipped.append(skipped)
-        truncated = [bool(info.get("TimeLimit.truncated", False)) for info in infos]
         actions = step["actions"] if self._on_policy else step["buffer_actions"]
         self._keep(
             self._columns,
             actions=np.reshape(actions, (len(dones), -1)),
             # A copy: on-policy algorithms add what truncated episodes are worth to the array itself.
             rewards=np.array(rewards, np.float64),
-            terminated=dones & ~np.array(truncated),
-            truncated=dones & np.array(truncated),
-            frames=np.array([info.get("frames", 1) for info in infos], np.int32),
+            **told_by(infos, dones)._asdict(),
         )
         self._paid.append(rewards)
         if self._on_policy:

@@ -30,8 +30,19 @@ def can_act_by_lanes(algorithm: Algorithm) -> bool:
     from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-    usual = OnPolicyAlgorithm.collect_rollouts, OffPolicyAlgorithm.collect_rollouts
+    from mario_agents.algorithms.ppo_max import PPOMax  # notes frames beside that loop
+
+    usual = (
+        OnPolicyAlgorithm.collect_rollouts, OffPolicyAlgorithm.collect_rollouts, PPOMax.collect_rollouts
+    )  # fmt: skip
     return getattr(algorithm.load_class(), "collect_rollouts", None) in usual
+
+
+def ensemble_size(config: TrainConfig) -> int:
+    """Return how many networks act side by side, each in lanes of its own: ``n_actors`` of the policy."""
+    arguments = config.hyperparams.get("policy_kwargs")
+    size = arguments.get("n_actors", 1) if isinstance(arguments, dict) else 1
+    return size if isinstance(size, int) and size > 0 else 1  # anything else the policy refuses
 
 
 def default_store(algorithm: Algorithm) -> str:
@@ -55,6 +66,11 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
             f"{config.lanes} lanes cannot be divided evenly among {config.actors} actors: change --lanes or "
             "--actors"
         )
+    if config.lanes // config.actors % ensemble_size(config):
+        raise AgentsError(
+            f"each actor's {config.lanes // config.actors} lanes cannot be dealt out evenly to the "
+            f"{ensemble_size(config)} networks of n_actors: change --lanes, --actors or n_actors"
+        )
     if config.sampler == "sync" and order.kind != "strict":
         raise AgentsError(f"--sampler sync is always strict; for --order {config.order} use --sampler async")
     if config.sampler == "ray" and find_spec("ray") is None:
@@ -71,7 +87,8 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
                 "--pace own plays what comes first, which --order strict forbids: use bounded:K or free, "
                 "with --sampler async or ray"
             )
-        if not can_act_by_lanes(algorithm) or config.hyperparams.get("use_sde"):
+        in_all_lanes = config.hyperparams.get("use_sde") or ensemble_size(config) > 1
+        if not can_act_by_lanes(algorithm) or in_all_lanes:
             raise AgentsError(
                 f"{algorithm.name} acts in all lanes at once as it is set up here: leave --pace own out"
             )

@@ -24,6 +24,7 @@ from stable_baselines3.common.utils import obs_as_tensor, set_random_seed
 
 from mario_agents.algorithms.prioritised import train_by_priority
 from mario_agents.config import TrainConfig
+from mario_agents.holds import RecordHolds
 from mario_agents.manifest import SamplingRecord
 from mario_agents.recording import RecordEpisodes
 from mario_agents.sampling.actor import Clock
@@ -74,6 +75,7 @@ class Learner:
         recorder: is told of every step.
         stop_wanted: whether someone asked to stop; asked while data is awaited.
         policy_version: of the weights that the model has now.
+        holds: is told how long buttons were held.
 
     Attributes:
         store: where the transitions of an off-policy algorithm lie; None of others.
@@ -87,8 +89,9 @@ class Learner:
         recorder: RecordEpisodes,
         stop_wanted: Callable[[], bool] = lambda: False,
         policy_version: int = 0,
+        holds: RecordHolds | None = None,
     ) -> None:
-        self.model, self.sampler, self.recorder = model, sampler, recorder
+        self.model, self.sampler, self.recorder, self._holds = model, sampler, recorder, holds
         self.counts = LearnerCounts()
         self.version = policy_version
         self._updates_seen = int(getattr(model, "_n_updates", 0))
@@ -159,6 +162,11 @@ class Learner:
         self.sampler.counts.skipped += skipped
         for trouble in block.troubles:
             self.sampler.counts.tell(f"{trouble}; its episode is dropped")
+        if self._holds is not None:
+            played = block.rewards.size
+            steps = self.model.num_timesteps + played
+            frames = self.recorder.frames + int(block.frames.sum())
+            self._holds.add(block.holds, played, steps=steps, frames=frames)
         lag = self.version - block.policy_version
         if self._order.allows(lag):
             self.counts.lags[lag] += block.rewards.size - skipped

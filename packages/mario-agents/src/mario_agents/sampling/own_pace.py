@@ -18,6 +18,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 
 from mario_agents.sampling.block import Block, Ending
 from mario_agents.sampling.vec_env import LaneVecEnv
+from mario_agents.storage.infos import told_by
 from mario_agents.storage.segment import Leaves, from_leaves, to_leaves
 
 #: Of the lanes that are on their way, so many parts are waited for at a time: one network call for each lane
@@ -124,13 +125,7 @@ class OwnPace:
         at = steps, lanes
         for key, part in to_leaves(observations).items():
             self._seen[key][lanes] = part
-        truncated = dones & np.array([info.get("TimeLimit.truncated", False) for info in infos], bool)
-        rows: dict[str, NDArray[Any]] = {
-            "rewards": rewards,
-            "terminated": dones & ~truncated,
-            "truncated": truncated,
-            "frames": np.array([info.get("frames", 1) for info in infos], np.int32),
-        }
+        rows: dict[str, NDArray[Any]] = {"rewards": rewards, **told_by(infos, dones)._asdict()}
         for name, row in rows.items():
             self._column(name, row)[at] = row
         for row_number in np.flatnonzero(dones).tolist():

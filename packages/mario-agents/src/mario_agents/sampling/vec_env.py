@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from mario_agents.sampling.hold_counts import HoldCounts
 from mario_agents.sampling.skipping import MOST_FAILURES, TROUBLE, SkipTrouble, check_numbers, say
 
 
@@ -75,6 +76,10 @@ class LaneVecEnv(VecEnv):
             with the info :data:`~mario_agents.sampling.skipping.TROUBLE` and begin their next episodes: what
             raised in a batch of its own cannot be told to be one lane's.
 
+    Attributes:
+        batch: the vector environment.
+        holds: how long buttons were held, where the batch tells of that.
+
     Example:
         >>> batch = gymnasium.make_vec("Pendulum-v1", num_envs=2, vectorization_mode="sync",
         ...                            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP})
@@ -89,6 +94,7 @@ class LaneVecEnv(VecEnv):
         if batch.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise ValueError("the batch must reset in the same step (autoreset_mode SAME_STEP)")
         self.batch, self._infos = batch, infos
+        self.holds = HoldCounts()
         self._skip, self._failures = skip, 0
         self._actions: NDArray[Any] | None = None
         self._last_observations: VecEnvObs | None = None
@@ -136,6 +142,7 @@ class LaneVecEnv(VecEnv):
     ) -> tuple[NDArray[np.bool_], list[dict[str, Any]]]:
         """Return what Stable-Baselines3 is told of steps of some lanes: dones, and an info dict of each."""
         dones = np.logical_or(terminated, truncated)
+        self.holds.add(batch_infos)
         passed_on = batch_infos
         if self._infos is not None:
             named = (key for name in self._infos for key in (name, f"_{name}"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples, ReplayBufferSamples
 
+from mario_agents.storage.infos import Told, told_by
 from mario_agents.storage.replay import StoreReplay
 from mario_agents.storage.segment import Leaves, Segment, to_leaves
 
@@ -20,8 +20,7 @@ class _Step(NamedTuple):
     next_observations: Leaves
     actions: NDArray[Any]
     rewards: NDArray[Any]
-    dones: NDArray[np.bool_]
-    infos: Sequence[dict[str, Any]]
+    told: Told
 
 
 class StepwiseReplay(StoreReplay):
@@ -46,8 +45,7 @@ class StepwiseReplay(StoreReplay):
                 to_leaves(next_observations),  # a copy that collect_rollouts has made
                 np.array(actions),
                 np.array(rewards),
-                np.array(dones, bool),
-                infos,
+                told_by(infos, np.asarray(dones, bool)),
             )
         )
 
@@ -70,11 +68,8 @@ class StepwiseReplay(StoreReplay):
         after = {key: np.stack([step.next_observations[key] for step in played]) for key in keys}
         actions = np.stack([step.actions for step in played])
         rewards = np.stack([step.rewards for step in played])
-        dones = np.stack([step.dones for step in played])
-        limit = np.array(
-            [[bool(info.get("TimeLimit.truncated", False)) for info in step.infos] for step in played]
-        )
-        frames = np.array([[info.get("frames", 1) for info in step.infos] for step in played], np.int32)
+        told = Told(*map(np.stack, zip(*(step.told for step in played), strict=True)))
+        dones = told.terminated | told.truncated
         for lane in range(rewards.shape[1]):
             ended = np.flatnonzero(dones[:, lane]).tolist()
             self.add_segment(
@@ -88,9 +83,9 @@ class StepwiseReplay(StoreReplay):
                     finals={step: {key: after[key][step, lane] for key in keys} for step in ended},
                     actions=actions[:, lane],
                     rewards=rewards[:, lane],
-                    terminated=dones[:, lane] & ~limit[:, lane],
-                    truncated=dones[:, lane] & limit[:, lane],
-                    frames=frames[:, lane],
+                    terminated=told.terminated[:, lane],
+                    truncated=told.truncated[:, lane],
+                    frames=told.frames[:, lane],
                 )
             )
         self._first_step += len(played)

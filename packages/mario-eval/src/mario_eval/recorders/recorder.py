@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mario_eval.recorders.actions import action_rows
 from mario_eval.recorders.folder import RecordingFolder
-from mario_eval.recorders.rewards import RewardSums
 from mario_eval.recorders.sources import Found, Sources
+from mario_eval.recorders.sums import EpisodeSums
 from mario_eval.schema import END_PREFIX, EPISODE_COLUMNS, STEP_COLUMNS, STEP_INFOS
 
 
@@ -58,14 +58,10 @@ class Recorder:
         self._active = np.zeros(lanes, bool)
         self._episode = np.full(lanes, -1, np.int64)
         self._seed: list[int | None] = [None] * lanes
-        # Of one type with most infos, so that they are copied together.
         self._steps = np.zeros(lanes, np.int64)
-        self._frames = np.zeros(lanes, np.int64)
-        self._rewards = RewardSums(lanes)
+        self._sums = EpisodeSums(lanes)
         self._began = np.zeros(lanes)
         self._always = np.ones(lanes, bool)
-        self._all_true = self._always.tobytes()
-        self._one_frame = np.ones(lanes, np.int64)
         self._look_for_sources({})
 
     def begin(self, lanes: NDArray[np.intp], episodes: Sequence[int], seeds: Sequence[int | None]) -> None:
@@ -74,8 +70,8 @@ class Recorder:
         self._episode[lanes] = episodes
         for lane, seed in zip(lanes, seeds, strict=True):
             self._seed[int(lane)] = seed
-        self._steps[lanes], self._frames[lanes] = 0, 0
-        self._rewards.clear(lanes)
+        self._steps[lanes] = 0
+        self._sums.clear(lanes)
         self._began[lanes] = time.perf_counter()
 
     def step(
@@ -100,57 +96,46 @@ class Recorder:
             One row for each episode that this step ended, as ``episodes/`` has it.
         """
         found = self._sources.read(infos) or self._look_for_sources(infos)
-        frames = self._frames_of(infos)
-        masks, terms = found.masks, len(found.terms)
+        frames, masks, terms = found.frames, found.masks, len(found.terms)
         # Lanes that are not recorded are added up, too: `begin` zeroes them before they are read.
-        self._rewards.add(rewards, found.terms, None if masks is None else masks[:terms])
+        self._sums.add(frames, rewards, found.terms, None if masks is None else masks[:terms])
         if self._staged is not None:
             action = action_rows(self._action_space, self._batched, actions)
-            values = [self._episode, self._steps, action, frames, *self._rewards.step, *found.infos]
+            values = [self._episode, self._steps, action, frames, *self._sums.step, *found.infos]
             if masks is not None:
                 masks = [*[self._always] * (len(values) - len(masks)), *masks]
             self._staged.append(self._active, self._columns, values, masks)
         self._steps += 1
-        self._frames += frames
 
-        finished = ((terminated | truncated) & self._active).nonzero()[0]
+        finished = [lane for lane in ended_lanes(terminated, truncated) if self._active[lane]]
         rows = [self._episode_row(int(lane), terminated, truncated, infos) for lane in finished]
+        if finished:
+            self._active[finished] = False
         if self._folder is not None:
             for row in rows:
                 self._folder.episodes.append_row(row)
             self._folder.flush_if_due()
-        if rows:
-            self._active[finished] = False
         return rows
 
     def _look_for_sources(self, infos: Mapping[str, Any]) -> Found:
         self._sources = Sources(infos, self._step_infos, len(self._active))
-        self._rewards.expect(self._sources.terms)
-        self._columns = ("episode", "step", "action", "frames", *self._rewards.columns, *self._sources.infos)
+        self._sums.expect(self._sources.terms)
+        self._columns = ("episode", "step", "action", "frames", *self._sums.columns, *self._sources.infos)
         found = self._sources.read(infos)
         assert found is not None
         return found
 
-    def _frames_of(self, infos: Mapping[str, Any]) -> NDArray[np.int64]:
-        values = infos.get("frames")
-        if not isinstance(values, np.ndarray):
-            return self._one_frame
-        mask = infos.get("_frames")
-        if mask is not None and mask.tobytes() != self._all_true:
-            values = np.where(mask, values, self._one_frame)
-        return values.astype(np.int64, copy=False)
-
     def _episode_row(
         self, lane: int, terminated: NDArray[np.bool_], truncated: NDArray[np.bool_], infos: Mapping[str, Any]
     ) -> dict[str, Any]:
-        sums = self._rewards.of(lane)
+        sums = self._sums.of(lane)
         row: dict[str, Any] = {
             "episode": int(self._episode[lane]),
             "seed": self._seed[lane],
             "lane": lane,
             "return": sums.pop("reward"),
             "steps": int(self._steps[lane]),
-            "frames": int(self._frames[lane]),
+            "frames": int(sums.pop("frames")),
             "seconds": time.perf_counter() - self._began[lane],
             "terminated": bool(terminated[lane]),
             "truncated": bool(truncated[lane]),
@@ -163,6 +148,21 @@ class Recorder:
             if value is not None:
                 row[END_PREFIX + name] = value
         return row
+
+
+def ended_lanes(terminated: NDArray[np.bool_], truncated: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the numbers of the lanes whose episode this step ended.
+
+    >>> ended_lanes(np.array([False, True, False]), np.array([False, False, True]))
+    array([1, 2])
+    """
+    # Most steps end none, and looking through bytes takes a tenth of the time of a call of NumPy.
+    if 1 in terminated.tobytes() or 1 in truncated.tobytes():
+        return (terminated | truncated).nonzero()[0]
+    return _NO_LANES
+
+
+_NO_LANES = np.empty(0, np.intp)
 
 
 def _scalar(infos: Mapping[str, Any], name: str, lane: int) -> Any:

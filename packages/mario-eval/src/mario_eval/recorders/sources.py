@@ -9,17 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_eval.recorders.joined import joined
+
 
 class Found(NamedTuple):
     """What one step's infos hold.
 
     Attributes:
+        frames: how many frames each lane's step took, int64 ``[lanes]``; 1 where infos do not say.
         terms: the reward terms, numbers ``[lanes]`` each.
         infos: the recorded infos, ``[lanes]`` or ``[lanes, n]`` each.
         masks: for each of the terms and then each of the infos, bool ``[lanes]``: which lanes have a value;
             None if all of them have all values.
     """
 
+    frames: NDArray[np.int64]
     terms: Sequence[NDArray[Any]]
     infos: Sequence[NDArray[Any]]
     masks: Sequence[NDArray[np.bool_]] | None
@@ -51,62 +55,63 @@ class Sources:
             and values.dtype.kind in "biuf"
         )
         self.infos = tuple(name for name in wanted if _has_lanes(infos.get(name), lanes))
+        self._one_frame = np.ones(lanes, np.int64)
         self._everywhere = np.ones(lanes, bool)
-        self._all_true = self._everywhere.tobytes()
-        self._of_terms = _Arrays(terms, self.terms)
-        self._of_infos = _Arrays(infos, self.infos)
-        self._types = {*map(type, self._of_terms.get(terms)), *map(type, self._of_infos.get(infos))}
+        # Frames come first if they are told; after the arrays their masks.
+        frames = ("frames",) if _has_lanes(infos.get("frames"), lanes) else ()
+        self._tells_frames = len(frames)
+        self._get_terms, self._masked_terms = _reader(terms, self.terms)
+        self._get_infos, self._masked_infos = _reader(infos, (*frames, *self.infos))
+        masks = sum(self._masked_terms) + sum(self._masked_infos)
+        self._all_true = self._everywhere.tobytes() * masks
+        self._types = {*map(type, self._get_terms(terms)), *map(type, self._get_infos(infos))}
 
     def read(self, infos: Mapping[str, Any]) -> Found | None:
-        """Read one step's infos; None if other names came, so that the sources must be looked for anew."""
+        """Read one step's infos; None if other names came, so that the sources must be looked for anew.
+
+        This runs at every step on what the step before left in no cache: what counts is how few things it
+        touches.
+        """
         terms = _terms_in(infos)
         if tuple(infos) != self._names or tuple(terms) != self._term_names:
             return None
-        term_arrays, info_arrays = self._of_terms.get(terms), self._of_infos.get(infos)
-        if {*map(type, term_arrays), *map(type, info_arrays)} != self._types:
+        of_terms, of_infos = self._get_terms(terms), self._get_infos(infos)
+        if {*map(type, of_terms), *map(type, of_infos)} != self._types:
             return None
-        terms_end, infos_end = len(self.terms), len(self.infos)
-        term_masks, info_masks = term_arrays[terms_end:], info_arrays[infos_end:]
-        masks = None
+        terms_end, infos_begin = len(self.terms), self._tells_frames
+        infos_end = infos_begin + len(self.infos)
+        term_masks, info_masks = of_terms[terms_end:], of_infos[infos_end:]
+        frames, masks = of_infos[0] if infos_begin else self._one_frame, None
         if not self._full((*term_masks, *info_masks)):
-            masks = [
-                *self._of_terms.masks(term_masks, self._everywhere),
-                *self._of_infos.masks(info_masks, self._everywhere),
-            ]
-        return Found(term_arrays[:terms_end], info_arrays[:infos_end], masks)
-
-    def _full(self, masks: Sequence[NDArray[Any]]) -> bool:
-        seen = None
-        for mask in masks:
-            # One mask often stands for all names. Comparing bytes is several times faster than `all`.
-            if mask is not seen:
-                if mask.tobytes() != self._all_true:
-                    return False
-                seen = mask
-        return True
-
-
-class _Arrays:
-    """Some arrays of a mapping and their masks, read together.
-
-    Args:
-        mapping: where they are.
-        names: their names.
-    """
-
-    def __init__(self, mapping: Mapping[str, Any], names: Sequence[str]) -> None:
-        masked = [name for name in names if isinstance(mapping.get(f"_{name}"), np.ndarray)]
-        keys = [*names, *(f"_{name}" for name in masked)]
-        self._names, self._masked = names, masked
-        #: Returns the arrays and then the masks of such a mapping.
-        self.get: Callable[[Mapping[str, Any]], tuple[NDArray[Any], ...]] = (
-            itemgetter(*keys) if len(keys) > 1 else lambda found: tuple(found[key] for key in keys)
+            masks = self._spread(term_masks, self._masked_terms) + self._spread(
+                info_masks, self._masked_infos
+            )
+            if infos_begin:
+                frames = np.where(masks.pop(terms_end), frames, self._one_frame)
+        return Found(
+            frames.astype(np.int64, copy=False), of_terms[:terms_end], of_infos[infos_begin:infos_end], masks
         )
 
-    def masks(self, found: Sequence[NDArray[Any]], everywhere: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-        """Return a mask for each array: its own of those found, or the one given for arrays without."""
-        own = dict(zip(self._masked, found, strict=True))
-        return [np.asarray(own.get(name, everywhere), bool) for name in self._names]
+    def _full(self, masks: Sequence[NDArray[Any]]) -> bool:
+        # Joining and comparing bytes is one call, and `all` one for each mask.
+        return joined(masks) == self._all_true
+
+    def _spread(self, found: Sequence[NDArray[Any]], masked: Sequence[bool]) -> list[NDArray[np.bool_]]:
+        """Return a mask for each array: its own, the next of those found, or one that is full."""
+        own = iter(found)
+        return [np.asarray(next(own), bool) if has else self._everywhere for has in masked]
+
+
+Reader = Callable[[Mapping[str, Any]], tuple[NDArray[Any], ...]]
+
+
+def _reader(mapping: Mapping[str, Any], names: Sequence[str]) -> tuple[Reader, Sequence[bool]]:
+    """Return what reads the named arrays of such a mapping and then their masks; and which have a mask."""
+    masked = [isinstance(mapping.get(f"_{name}"), np.ndarray) for name in names]
+    keys = [*names, *(f"_{name}" for name, has in zip(names, masked, strict=True) if has)]
+    if len(keys) > 1:
+        return itemgetter(*keys), masked
+    return lambda found: tuple(found[key] for key in keys), masked
 
 
 def _terms_in(infos: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_eval.recorders.joined import joined
 from mario_eval.recorders.parts import Column, PartWriter
 
 #: Rows that wait here; enough that handing them over costs little, few enough for a processor's cache.
@@ -66,7 +67,7 @@ class StagedSteps:
             self._layout.copy(0, values)
         self._active.append(active.tobytes())
         if masks is not None:
-            self._masks[self._steps] = b"".join([mask.tobytes() for mask in masks])
+            self._masks[self._steps] = joined(masks)
         self._steps += 1
 
     def drain(self) -> None:
@@ -80,8 +81,9 @@ class StagedSteps:
         everything = len(kept) == steps * self._lanes
 
         def rows_of(column: NDArray[Any]) -> NDArray[Any]:
-            rows = column.reshape(-1, *column.shape[2:])
-            return rows if everything else rows.take(kept, axis=0)
+            shape = (-1, *column.shape[2:])
+            # Copies, as the table keeps them, and this room is used again.
+            return column.copy().reshape(shape) if everything else column.reshape(shape).take(kept, axis=0)
 
         valid = _valid(masks, steps, len(self._columns), self._lanes)
         columns: dict[str, Column] = {}
@@ -122,15 +124,11 @@ class _Layout:
         for index, shape in self._shapes:
             if values[index].shape != shape:
                 return False
-        plain: Sequence[Any] = [values[index] for index in self._plain] if self._others else values
-        try:
-            joined = b"".join(plain)
-        except TypeError:  # a view with gaps is no run of bytes
-            joined = b"".join([array.tobytes() for array in plain])
-        if len(joined) != self._size:
+        run = joined([values[index] for index in self._plain] if self._others else values)
+        if len(run) != self._size:
             return False
         start = step * self._size
-        self._bytes[start : start + self._size] = joined
+        self._bytes[start : start + self._size] = run
         for index, copies in self._others.items():
             copies.append(values[index].copy())
         return True
@@ -156,6 +154,6 @@ def _valid(masks: dict[int, bytes], steps: int, columns: int, lanes: int) -> NDA
     if not masks:
         return None
     valid = np.ones((steps, columns, lanes), bool)
-    for step, joined in masks.items():
-        valid[step] = np.frombuffer(joined, bool).reshape(columns, lanes)
+    for step, run in masks.items():
+        valid[step] = np.frombuffer(run, bool).reshape(columns, lanes)
     return valid

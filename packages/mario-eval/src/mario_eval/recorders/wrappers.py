@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mario_eval.recorders.actions import single_row
+from mario_eval.recorders.recorder import ended_lanes
 from mario_eval.recorders.session import RecordingSession
 from mario_eval.schema import STEP_INFOS
 
@@ -137,12 +138,11 @@ class RecordVectorEnv(VectorWrapper):
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step all lanes and record them; the step that only resets a lane is not recorded."""
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
-        ended = np.asarray(terminated) | np.asarray(truncated)
         last = infos
         if self._mode is AutoresetMode.SAME_STEP and "final_info" in infos:
-            last = with_final_infos(infos, infos["final_info"], ended)
+            last = with_final_infos(infos, infos["final_info"], terminated | truncated)
         self._session.recorder.step(actions, rewards, terminated, truncated, last)
-        began = ended.nonzero()[0]
+        began = ended_lanes(terminated, truncated)
         if self._mode is AutoresetMode.NEXT_STEP:
             began, self._reset_next = self._reset_next, began
         if len(began) and self._mode is not AutoresetMode.DISABLED:

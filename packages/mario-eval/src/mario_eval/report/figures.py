@@ -19,6 +19,7 @@ from mario_eval.statistics.aggregates import performance_profile
 from mario_eval.statistics.groups import group_profile
 from mario_eval.statistics.intervals import wilson
 from mario_eval.training import PROGRESS, Curve, Training, rolling
+from mario_eval.training_holds import ButtonHolds
 
 #: What a learning curve is drawn of, where the training files have it; the first that exist, four at most.
 CURVES = ("clear", "distance", "score", "return", "steps")
@@ -74,23 +75,11 @@ def _learning_curve(measure: str, curves: list[tuple[str, Curve]], units: list[s
     data: list[dict[str, Any]] = []
     by_unit: dict[str, list[list[float]]] = {unit: [] for unit in units}
     for index, (name, curve) in enumerate(curves):
-        colour = series_colour(index)
-        band = {
-            "type": "scatter",
-            "fill": "toself",
-            "fillcolor": colour,
-            "opacity": 0.18,
-            "hoverinfo": "skip",
-        }
-        band |= {"y": _round([*curve.high, *curve.low[::-1]]), "mode": "none", "showlegend": False}
-        line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "y": _round(curve.mean)}
-        line |= {"line": {"color": colour, "width": 2}}
-        data += [band, line]
+        steps = _round(curve.progress["steps"])
+        data += [_band(index, 0.18, steps, curve.low, curve.high), _line(index, name, steps, curve.mean)]
         for unit in units:
-            points = curve.progress[unit]
-            by_unit[unit] += [_round([*points, *points[::-1]]), _round(points)]
-    for trace, in_steps in zip(data, by_unit["steps"], strict=True):
-        trace["x"] = in_steps
+            points = _round(curve.progress[unit])
+            by_unit[unit] += [[*points, *points[::-1]], points]
     first = curves[0][1]
     best = int(np.argmax(first.mean))
     caption = (
@@ -201,13 +190,9 @@ def _profile(
     data: list[dict[str, Any]] = []
     rows, sentences = [], []
     for index, (name, median, shares, low, high) in enumerate(lines):
-        colour = series_colour(index)
-        band: dict[str, Any] = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.18}
-        band |= {"x": _round([*thresholds, *thresholds[::-1]]), "y": _round([*high, *low[::-1]])}
-        band |= {"mode": "none", "hoverinfo": "skip", "showlegend": False}
-        line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": _round(thresholds)}
-        line |= {"y": _round(shares), "line": {"color": colour, "width": 2, "shape": "hv"}}
-        data += [band, line]
+        line = _line(index, name, _round(thresholds), shares)
+        line["line"]["shape"] = "hv"
+        data += [_band(index, 0.18, _round(thresholds), low, high), line]
         prefix = f"{name}: " if len(lines) > 1 else ""
         sentences.append(f"{prefix}half of the {what} get to {number(median)} or beyond")
         for at in _spread(_PROFILE_POINTS):
@@ -260,17 +245,13 @@ def estimates(title: str, share: bool, runs: Sequence[tuple[str, dict[str, float
 def action_curves(actions: Actions) -> Figure:
     """Draw how actions changed from the first episodes of a recording to the last, as in training."""
     ends = actions.episodes
+    along = _round(ends)
     data: list[dict[str, Any]] = []
     for index, name in enumerate(actions.names[:_MOST_LINES]):
-        colour = series_colour(index)
         mean, std = actions.mean[:, index], actions.std[:, index]
         if not actions.discrete:
-            high, low = mean + std, mean - std
-            band: dict[str, Any] = {"type": "scatter", "fill": "toself", "fillcolor": colour, "opacity": 0.1}
-            band |= {"x": _round([*ends, *ends[::-1]]), "y": _round([*high, *low[::-1]])}
-            data.append(band | {"mode": "none", "hoverinfo": "skip", "showlegend": False})
-        line: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": _round(ends)}
-        data.append(line | {"y": _round(mean), "line": {"color": colour, "width": 2}})
+            data.append(_band(index, 0.1, along, mean - std, mean + std))
+        data.append(_line(index, name, along, mean))
     write = percent if actions.discrete else number
     rows = [
         [name, number(ends[at]), write(actions.mean[at, index]), number(actions.std[at, index])]
@@ -292,6 +273,54 @@ def action_curves(actions: Actions) -> Figure:
     return Figure("Actions over time", f"{what}: {changes}.", data, layout, head, rows)
 
 
+def hold_curves(holds: Mapping[str, ButtonHolds]) -> list[Figure]:
+    """Draw mean and standard deviation of each button's holds over training, and how often it was pressed.
+
+    Args:
+        holds: button → its holds; at least one.
+    """
+    lengths: list[dict[str, Any]] = []
+    shares: list[dict[str, Any]] = []
+    for index, (name, button) in enumerate(holds.items()):
+        mean, std = np.array(button.mean), np.array(button.std)
+        lengths.append(_band(index, 0.1, button.steps, np.maximum(mean - std, 0.0), mean + std))
+        lengths.append(_line(index, name, button.steps, mean))
+        shares.append(_line(index, name, button.steps, button.share))
+    head = ["Button", "Steps", "Mean hold (frames)", "Standard deviation", "Pressed in"]
+    rows = []
+    for name, button in holds.items():
+        for at in _spread(len(button.steps)):
+            held = [number(column[at]) for column in (button.steps, button.mean, button.std)]
+            rows.append([name, *held, percent(button.share[at])])
+    changes = ", ".join(
+        f"{name} {number(button.mean[0])} at first and {number(button.mean[-1])} at the end"
+        for name, button in holds.items()
+    )
+    pressed = ", ".join(
+        f"{name} {percent(button.share[0])} at first and {percent(button.share[-1])} at the end"
+        for name, button in holds.items()
+    )
+    layout: dict[str, Any] = {"xaxis": {"title": {"text": "steps"}}, "showlegend": True}
+    return [
+        Figure(
+            "Holds over training",
+            f"Mean length of each button's holds in frames, and a standard deviation: {changes}.",
+            lengths,
+            layout | {"yaxis": {"rangemode": "tozero"}},
+            head,
+            rows,
+        ),
+        Figure(
+            "Presses over training",
+            f"Share of steps in which each button was pressed: {pressed}.",
+            shares,
+            layout | {"yaxis": {"tickformat": ".0%", "rangemode": "tozero"}},
+            head,
+            rows,
+        ),
+    ]
+
+
 def scalar_curves(rows: Sequence[dict[str, Any]]) -> list[Figure]:
     """Draw what the logger of a training run held, one figure per name.
 
@@ -305,19 +334,25 @@ def scalar_curves(rows: Sequence[dict[str, Any]]) -> list[Figure]:
     figures = []
     for name, points in sorted(by_name.items()):
         steps, values = [point[0] for point in points], [point[1] for point in points]
-        line: dict[str, Any] = {
-            "type": "scatter",
-            "mode": "lines",
-            "name": name,
-            "x": steps,
-            "y": _round(values),
-        }
-        line["line"] = {"color": series_colour(0), "width": 2}
+        line = _line(0, name, steps, values)
         caption = f"{name}: {number(values[0])} at first, {number(values[-1])} at the end."
         table = [[name, number(steps[at]), number(values[at])] for at in _spread(len(points))]
         layout: dict[str, Any] = {"xaxis": {"title": {"text": "steps"}}, "yaxis": {}, "showlegend": False}
         figures.append(Figure(name, caption, [line], layout, ["Name", "Steps", "Value"], table))
     return figures
+
+
+def _line(index: int, name: str, x: Sequence[float], y: Any) -> dict[str, Any]:
+    """Return the trace of one of several lines; x is taken as it is."""
+    trace: dict[str, Any] = {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": _round(y)}
+    return trace | {"line": {"color": series_colour(index), "width": 2}}
+
+
+def _band(index: int, opacity: float, x: Sequence[float], low: Any, high: Any) -> dict[str, Any]:
+    """Return the trace of the band around a line, there along its upper end and back along its lower."""
+    trace: dict[str, Any] = {"type": "scatter", "fill": "toself", "fillcolor": series_colour(index)}
+    trace |= {"x": [*x, *x[::-1]], "y": _round([*high, *low[::-1]])}
+    return trace | {"opacity": opacity, "mode": "none", "hoverinfo": "skip", "showlegend": False}
 
 
 def _spread(count: int) -> list[int]:

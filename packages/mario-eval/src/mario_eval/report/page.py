@@ -25,6 +25,7 @@ from mario_eval.report.figures import (
     Figure,
     action_curves,
     histogram,
+    hold_curves,
     learning_curves,
     profile,
     scalar_curves,
@@ -81,7 +82,7 @@ class Section:
         hidden: whether ``events`` were held against baselines.
         hand: how the buttons were pressed.
         actions: how often each action was taken, or what numbers.
-        training: how actions and logged numbers changed, if the recording is of training.
+        training: how holds changed in a training run, and actions and logged numbers in a recording of one.
         notes: what could not be shown.
         facts: name and value, for the line under the heading.
     """
@@ -158,9 +159,10 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
         shares = ((measure, retention(training, measure)) for measure in CURVES if measure != "steps")
         retained = [(wording.label(m), wording.percent(share)) for m, share in shares if share is not None]
     notes = list(subject.problems)
+    held = hold_curves(subject.holds) if subject.holds else []
     if recording is None:
         return Section(
-            subject, {}, retained, curves, [], [], [], [], [], False, None, None, [], notes, _facts(subject)
+            subject, {}, retained, curves, [], [], [], [], [], False, None, None, held, notes, _facts(subject)
         )
     episodes = recording.episodes
     media = media_of(recording) if replays else Media([], [], [])
@@ -192,7 +194,7 @@ def _section(subject: Subject, replays: bool, known: Sequence[Counter[ScoreEvent
         hidden=bool(known),
         hand=hand_of(recording),
         actions=actions,
-        training=_of_training(recording, actions),
+        training=[*held, *_of_training(recording, actions)],
         # Reading the steps may have found more damage than opening the folder did.
         notes=[*dict.fromkeys([*notes, *recording.problems]), *media.notes],
         facts=_facts(subject),

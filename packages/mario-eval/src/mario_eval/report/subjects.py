@@ -13,6 +13,7 @@ from mario_eval.errors import RecordingError
 from mario_eval.recordings import Recording
 from mario_eval.statistics.summary import summarise
 from mario_eval.training import Training, monitor_files, read_training
+from mario_eval.training_holds import ButtonHolds, holds_files, read_holds
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Subject:
         problems: what could not be read, one line each.
         group: the algorithm that the run is one of; empty if runs are not grouped.
         targets: values of measures that count as full success.
+        holds: how long each button was held over training; empty if that is not known.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class Subject:
     problems: list[str]
     group: str = ""
     targets: dict[str, float] = field(default_factory=dict)
+    holds: dict[str, ButtonHolds] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -78,7 +81,10 @@ def open_subject(path: Path, group: str = "", targets: Mapping[str, float] | Non
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RecordingError(f"{path} holds neither an evaluation nor monitor files of a training run{why}")
     aims = {**(found.targets if found is not None else {}), **(targets or {})}
-    return Subject(path, path.name, found, training, _run_manifest(path, problems), problems, group, aims)
+    holds = read_holds(holds_files(path), problems)
+    return Subject(
+        path, path.name, found, training, _run_manifest(path, problems), problems, group, aims, holds
+    )
 
 
 def _run_manifest(path: Path, problems: list[str]) -> dict[str, Any]:

@@ -113,6 +113,6 @@ def _moments(
 
 def _names(recording: Recording, discrete: bool, count: int) -> list[str]:
     # Six numbers of an environment that tells of six buttons are those buttons.
-    if not discrete and count == len(BUTTONS) and {"holds", "pressed"} & recording.step_columns():
+    if not discrete and count == len(BUTTONS) and "pressed" in recording.step_columns():
         return list(BUTTONS)
     return [f"{'action' if discrete else 'number'} {index}" for index in range(count)]

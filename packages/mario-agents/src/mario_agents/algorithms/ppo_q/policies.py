@@ -1,4 +1,4 @@
-"""PPO-Q's networks: SAC's actor, its anchor, and critics that are stacked into one batched product."""
+"""PPO-Q's networks: SAC's actor, its anchor, and critics; several actors, as the critics, are one product."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import Tensor, nn
 
-from mario_agents.algorithms.ppo_q.losses import Gaussian
+from mario_agents.algorithms.ppo_q.losses import Gaussian, pool
+from mario_agents.errors import AgentsError
 
 
 class StackedLinear(nn.Module):
@@ -116,28 +117,38 @@ class StackedCritic(BaseModel):
         self.q_networks = nn.Sequential(*layers, last)
 
     def forward(self, observations: PyTorchObs, actions: Tensor) -> Tensor:
-        """Return Q of each critic, ``[N, B]``; actions are ``[B, n]`` in (-1, 1).
+        """Return Q of each critic.
 
-        Of K actions in each state, ``[K, B, n]``, it returns ``[N, K, B]``.
+        Args:
+            observations: of B states.
+            actions: in (-1, 1), ``[B, n]``; or ``[M·B, n]``, those of M actors one after the other; or
+                ``[K, M·B, n]``, K of each.
+
+        Returns:
+            ``[N, B]``, ``[N, M·B]`` or ``[N, K, M·B]``.
         """
         features = self.extract_features(observations, self.features_extractor)
+        each = actions.reshape(-1, len(features), actions.shape[-1])
         if self.action_networks is None:
-            inputs = torch.cat([features.expand(*actions.shape[:-1], -1), actions], dim=-1)
-            values: Tensor = self.q_networks(inputs.flatten(0, -2))
+            inputs = torch.cat([features.expand(len(each), -1, -1), each], dim=-1)
+            values: Tensor = self.q_networks(inputs.flatten(0, 1))
         else:
-            # The features' network answers once for all K actions, and no action's gradient passes it.
+            # The features' network answers once for all actions of a state, and no action's gradient passes it.
             weights = self.q_networks(features)[:, None]
-            each = actions.flatten(0, -2).expand(self.n_critics, -1, -1)
-            terms = torch.cat([torch.ones_like(each[..., :1]), each, self.action_networks(each)], dim=-1)
-            shape = (self.n_critics, -1, len(features), terms.shape[-1])
-            values = (weights * terms.view(shape)).sum(dim=-1)
-        return values.view(self.n_critics, *actions.shape[:-1])
+            rows = each.flatten(0, 1).expand(self.n_critics, -1, -1)
+            terms = torch.cat([torch.ones_like(rows[..., :1]), rows, self.action_networks(rows)], dim=-1)
+            values = (weights * terms.unflatten(1, each.shape[:2])).sum(dim=-1)
+        return values.reshape(self.n_critics, *actions.shape[:-1])
 
 
 class PPOQActor(Actor):
     """SAC's actor with a log std that is bounded, begins where it is told, and may be normalised.
 
+    M of them are stacked as critics are, over one features extractor. What it returns for B observations has
+    M·B rows then: B of the first actor, B of the second, and so on.
+
     Args:
+        n_actors: M.
         log_std_init: log σ at the beginning, before tanh, of every button.
         log_std_min: least log σ.
         log_std_max: greatest log σ.
@@ -149,6 +160,7 @@ class PPOQActor(Actor):
     def __init__(
         self,
         *,
+        n_actors: int = 1,
         log_std_init: float = 0.0,
         log_std_min: float = -5.0,
         log_std_max: float = 2.0,
@@ -157,7 +169,7 @@ class PPOQActor(Actor):
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments, log_std_init=log_std_init)
-        self.trains_features = trains_features
+        self.n_actors, self.trains_features = n_actors, trains_features
         self.log_std_min, self.log_std_max = log_std_min, log_std_max
         if layer_norm:
             layers: list[nn.Module] = []
@@ -166,22 +178,52 @@ class PPOQActor(Actor):
                 if isinstance(layer, nn.Linear):
                     layers.append(nn.LayerNorm(layer.out_features))
             self.latent_pi = nn.Sequential(*layers)
+        if n_actors > 1:
+            self.latent_pi = nn.Sequential(*(_stacked(layer, n_actors) for layer in self.latent_pi))
+            self.mu, self.log_std = (_stacked(layer, n_actors) for layer in (self.mu, self.log_std))
         std_layer: Any = self.log_std  # annotated as gSDE's parameter, a layer without gSDE
         with torch.no_grad():
             std_layer.bias += log_std_init
 
     def get_action_dist_params(self, obs: PyTorchObs) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return μ and log σ, ``[B, n]`` each, and nothing more."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains_features):
-            features = self.extract_features(obs, self.features_extractor)
-        latent = self.latent_pi(features)
-        log_std: Tensor = self.log_std(latent)  # type: ignore[operator] # a layer, without gSDE
-        return self.mu(latent), log_std.clamp(self.log_std_min, self.log_std_max), {}
+        """Return μ and log σ, ``[M·B, n]`` each, and nothing more."""
+        mean, log_std = self._outputs(self._features(obs))
+        return mean.flatten(0, -2), log_std.flatten(0, -2), {}
 
     def gaussian(self, obs: PyTorchObs) -> Gaussian:
         """Return the policy's distribution before tanh."""
         mean, log_std, _ = self.get_action_dist_params(obs)
         return Gaussian(mean, log_std)
+
+    def of_lanes(self, obs: PyTorchObs) -> Gaussian:
+        """Return the distribution of each lane's own actor, that of lane l being actor l % M, ``[L, n]``.
+
+        Args:
+            obs: of lanes 0 to L − 1; L is a multiple of M.
+        """
+        # [M, L / M, features]: each network sees its own lanes only.
+        features = self._features(obs)
+        features = features.view(-1, self.n_actors, *features.shape[1:]).transpose(0, 1)
+        mean, log_std = (part.transpose(0, 1).flatten(0, 1) for part in self._outputs(features))
+        return Gaussian(mean, log_std)
+
+    def _features(self, obs: PyTorchObs) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains_features):
+            return self.extract_features(obs, self.features_extractor)
+
+    def _outputs(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        latent = self.latent_pi(features)
+        log_std: Tensor = self.log_std(latent)  # type: ignore[operator] # a layer, without gSDE
+        return self.mu(latent), log_std.clamp(self.log_std_min, self.log_std_max)
+
+
+def _stacked(layer: Any, copies: int) -> Any:
+    """Return as many layers of that kind in one, each begun anew."""
+    if isinstance(layer, nn.Linear):
+        return StackedLinear(copies, layer.in_features, layer.out_features)
+    if isinstance(layer, nn.LayerNorm):
+        return StackedLayerNorm(copies, layer.normalized_shape[0])
+    return layer
 
 
 class PPOQPolicy(SACPolicy):
@@ -194,6 +236,9 @@ class PPOQPolicy(SACPolicy):
         share_features_extractor: one extractor for critics and actor, trained by the critics' loss alone, as
             agents that learn Q from pictures do (DrQ, arXiv 2004.13649); faster than two.
         n_critics: N, stacked into one batched product.
+        n_actors: M, likewise. While training, actor i plays the lanes l with l % M = i, and all learn from
+            everything; afterwards the one acts whose most likely action the critics, the least of them, value
+            most for what is seen (ACE, arXiv 1811.02696).
         layer_norm: normalise before each activation, in actor and critics (CrossQ, REPPO: what makes critics
             stable without target networks).
         action_net: hidden sizes of a network of the action's own in each critic, at least one; None has none.
@@ -202,6 +247,12 @@ class PPOQPolicy(SACPolicy):
         log_std_max: greatest log σ.
         deterministic: act without noise: a = tanh(μ), as TD3 and DDPG do.
         **arguments: those of Stable-Baselines3's ``SACPolicy``.
+
+    Raises:
+        AgentsError: ``n_actors`` is no number of actors.
+
+    Attributes:
+        by_lane: each observation is that of the next lane, for its own actor; False lets the critics choose.
     """
 
     actor: PPOQActor
@@ -222,9 +273,18 @@ class PPOQPolicy(SACPolicy):
         log_std_max: float = 2.0,
         deterministic: bool = False,
         share_features_extractor: bool = False,
+        n_actors: int = 1,
         **arguments: Any,
     ) -> None:
-        self._actor_only = {"log_std_min": log_std_min, "log_std_max": log_std_max, "layer_norm": layer_norm}
+        if not isinstance(n_actors, int) or n_actors < 1:  # type: ignore[redundant-expr] # from a command line
+            raise AgentsError(f"n_actors must be a whole number, 1 at least, not {n_actors}")
+        self.n_actors, self.by_lane = n_actors, False
+        self._actor_only = {
+            "n_actors": n_actors,
+            "log_std_min": log_std_min,
+            "log_std_max": log_std_max,
+            "layer_norm": layer_norm,
+        }
         self._critic_only = {"layer_norm": layer_norm, "action_net": action_net}
         self.deterministic = deterministic
         self._shared = share_features_extractor
@@ -265,8 +325,26 @@ class PPOQPolicy(SACPolicy):
         del arguments["share_features_extractor"]
         return StackedCritic(**{**arguments, **self._critic_only}).to(self.device)
 
+    def get_action_dist_params(self, obs: PyTorchObs) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return μ and log σ of the actor that acts on each observation, ``[B, n]``, as actors of SAC do."""
+        if self.n_actors > 1 and self.by_lane:
+            lanes = self.actor.of_lanes(obs)
+            return lanes.mean, lanes.log_std, {}
+        mean, log_std, _ = self.actor.get_action_dist_params(obs)
+        if self.n_actors == 1:
+            return mean, log_std, {}
+        values = pool(self.critic(obs, mean.tanh()), "min").view(self.n_actors, -1)
+        best, rows = values.argmax(dim=0), torch.arange(values.shape[1], device=values.device)
+        chosen = best * len(rows) + rows
+        return mean[chosen], log_std[chosen], {}
+
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
-        return self.actor(observation, deterministic or self.deterministic)  # type: ignore[no-any-return]
+        mean, log_std, _ = self.get_action_dist_params(observation)
+        distribution: Any = self.actor.action_dist
+        actions: Tensor = distribution.actions_from_params(
+            mean, log_std, deterministic=deterministic or self.deterministic
+        )
+        return actions
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {

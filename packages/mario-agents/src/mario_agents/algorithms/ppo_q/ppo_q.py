@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
@@ -15,6 +16,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor
 
+from mario_agents.algorithms.finite import check_finite
 from mario_agents.algorithms.ppo_q import losses
 from mario_agents.algorithms.ppo_q.losses import Gaussian, Pool
 from mario_agents.algorithms.ppo_q.policies import (
@@ -204,7 +206,7 @@ class PPOQ(OffPolicyAlgorithm):
         self.n_steps = steps
         self.actor, self.critic = self.policy.actor, self.policy.critic
         self.critic_target, self.anchor = self.policy.critic_target, self.policy.anchor
-        self._deterministic = self.policy.deterministic
+        self._deterministic, self._n_actors = self.policy.deterministic, self.policy.n_actors
         self._rollouts: deque[list[Segment]] = deque(maxlen=self.rollouts)
         buttons = int(np.prod(self.action_space.shape or ()))
         self._entropy_goal = -float(buttons) if self.target_entropy == "auto" else float(self.target_entropy)
@@ -212,7 +214,7 @@ class PPOQ(OffPolicyAlgorithm):
         if self._deterministic:
             held, alpha = False, 0.0
         self.log_ent_coef = torch.tensor([alpha], device=self.device).log().requires_grad_(held)
-        self.log_kl_coef = torch.zeros(1, device=self.device).requires_grad_()
+        self.log_kl_coef = torch.zeros(self._n_actors, device=self.device).requires_grad_()
         duals = [self.log_kl_coef, self.log_ent_coef] if held else [self.log_kl_coef]
         self.dual_optimizer = torch.optim.Adam(duals, lr=self.dual_learning_rate or self.lr_schedule(1))
 
@@ -244,9 +246,12 @@ class PPOQ(OffPolicyAlgorithm):
             parts.append(rollout.draw(batch_size - replayed, self._replay.rng))
         batch = self._replay.sample(replayed) if replayed else None
         if batch is not None:
-            parts.append((batch.observations, batch.actions, torch.zeros(replayed, device=self.device)))
-        observations, actions, targets = _join(parts)
+            to_come = torch.zeros(replayed, device=self.device)
+            by_nobody = torch.full((replayed,), -1, device=self.device)
+            parts.append((batch.observations, batch.actions, to_come, by_nobody))
+        observations, actions, targets, players = _join(parts)
 
+        # Of M actors these are M·B rows, as if each had the batch for itself.
         policy = self.actor.gaussian(observations)
         # The gradient with respect to μ and log σ is taken first, and clipped button by button.
         shown = Gaussian(*(part.detach().requires_grad_() for part in (policy.mean, policy.log_std)))
@@ -273,14 +278,16 @@ class PPOQ(OffPolicyAlgorithm):
 
         value = losses.pool(self.critic(observations, drawn), self.actor_pool)
         actor_loss = losses.actor_loss(value, log_probs.sum(dim=-1), alpha)
-        # A deterministic actor's loss does not depend on its std.
+        # A deterministic actor's loss does not depend on its std. Each of M actors has a gradient of its own,
+        # of the mean over its rows.
         mean_grad, log_std_grad = torch.autograd.grad(
-            actor_loss, (shown.mean, shown.log_std), materialize_grads=True
+            self._n_actors * actor_loss, (shown.mean, shown.log_std), materialize_grads=True
         )
         if old is not None and self.clip_range is not None:
-            # At an action of the anchor: the one that was played, where that was just now.
-            is_fresh = torch.arange(len(actions), device=self.device) < len(actions) - replayed
-            taken = torch.where(is_fresh[:, None], actions, old.act(torch.randn_like(actions))[0])
+            # At an action of the actor's anchor: the one that was played, where it played that just now.
+            played = (players == torch.arange(self._n_actors, device=self.device)[:, None]).flatten()
+            drawn_by_anchor, _ = old.act(torch.randn_like(old.mean))
+            taken = torch.where(played[:, None], actions.repeat(self._n_actors, 1), drawn_by_anchor)
             ratios = losses.ratio(shown.log_prob(taken), old.log_prob(taken)).detach()
             rises = losses.rise_of_ratio(shown, taken, mean_grad, log_std_grad).detach()
             is_open = losses.is_open(ratios, rises, self.clip_range)
@@ -289,9 +296,10 @@ class PPOQ(OffPolicyAlgorithm):
         # Its gradient is the clipped one; its value means nothing.
         surrogate = (policy.mean * mean_grad + policy.log_std * log_std_grad).sum()
         if kl is not None and self.target_kl is not None:
-            surrogate = surrogate + self.log_kl_coef.detach().exp() * kl.mean()
+            surrogate = surrogate + (self.log_kl_coef.detach().exp() * self._by_actor(kl).mean(dim=1)).sum()
         if self.mean_limit is not None:
-            surrogate = surrogate + losses.excess(policy.mean, self.mean_limit).mean()
+            excess = losses.excess(policy.mean, self.mean_limit)
+            surrogate = surrogate + self._by_actor(excess).mean(dim=1).sum()
         _check_finite(actor_loss, "actor", self._n_updates)
         self._descend(surrogate, self.actor.optimizer, "actor")
 
@@ -309,6 +317,35 @@ class PPOQ(OffPolicyAlgorithm):
         for button, (mean, std) in enumerate(zip(policy.mean.T, policy.log_std.T, strict=True)):
             logged.setdefault(f"mean/{button}", []).append(mean.detach().tanh().mean().item())
             logged.setdefault(f"std/{button}", []).append(std.detach().exp().mean().item())
+        if self._n_actors > 1:
+            self._log_actors(policy.detach(), value.detach().mean(dim=0), logged)
+
+    def _by_actor(self, rows: Tensor) -> Tensor:
+        """Return what each of M actors has: ``[M·B, …]`` → ``[M, B, …]``."""
+        return rows.view(self._n_actors, -1, *rows.shape[1:])
+
+    def _of_players(self, rows: Tensor, players: Tensor | None) -> Tensor:
+        """Return what the actors have that play: ``[M·B]`` → ``[B]``.
+
+        Args:
+            rows: of each actor.
+            players: which actor plays each, ``[B]``; None is any, each as likely as another.
+        """
+        by_actor = self._by_actor(rows)
+        if players is None:
+            return by_actor.mean(dim=0)
+        return by_actor[players, torch.arange(len(players), device=self.device)]
+
+    def _log_actors(self, policy: Gaussian, value: Tensor, logged: dict[str, list[float]]) -> None:
+        """Log each actor's mean and std of each button, and how often the critics would choose it."""
+        means, stds = self._by_actor(policy.mean.tanh()).mean(dim=1), self._by_actor(policy.log_std.exp())
+        chosen = torch.bincount(self._by_actor(value).argmax(dim=0), minlength=self._n_actors)
+        shares = (chosen / chosen.sum()).tolist()
+        for actor, (mean, std) in enumerate(zip(means.tolist(), stds.mean(dim=1).tolist(), strict=True)):
+            logged.setdefault(f"actor_{actor}/chosen", []).append(shares[actor])
+            for button in range(len(mean)):
+                logged.setdefault(f"actor_{actor}/mean/{button}", []).append(mean[button])
+                logged.setdefault(f"actor_{actor}/std/{button}", []).append(std[button])
 
     @property
     def _replay(self) -> StoreReplay:
@@ -328,35 +365,56 @@ class PPOQ(OffPolicyAlgorithm):
 
     @torch.no_grad()
     def _next_values(
-        self, observations: Any, alpha: Tensor, following: Tensor | None = None
+        self,
+        observations: Any,
+        alpha: Tensor,
+        following: Tensor | None = None,
+        players: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return V of observations, and α log π of the actions that were played there, ``[B]`` each."""
+        """Return V of observations, and α log π of the actions that were played there, ``[B]`` each.
+
+        Args:
+            observations: of B states.
+            alpha: the entropy's temperature.
+            following: the actions, ``[B, n]``.
+            players: which actor plays there, ``[B]``; None is any.
+        """
         if self._deterministic:
             actions = self.anchor.gaussian(observations).mean.tanh()
             if self.target_noise:
                 noise = torch.empty_like(actions).normal_(0.0, self.target_noise)
                 limit = self.target_noise_clip
                 actions = (actions + noise.clamp(-limit, limit)).clamp(-1.0, 1.0)
-            values = losses.pool(self.critic_target(observations, actions), self.target_pool)
+            pooled = losses.pool(self.critic_target(observations, actions), self.target_pool)
+            values = self._of_players(pooled, players)
             return values, torch.zeros_like(values)
         policy = self.actor.gaussian(observations)
         actions, log_probs = self._act(policy)
-        values = losses.pool(self.critic_target(observations, actions), self.target_pool)
-        costs = torch.zeros_like(values[0])
-        if following is not None:
-            costs = alpha * policy.log_prob(following).sum(dim=1)
-        return losses.soft_value(values, log_probs.sum(dim=-1), alpha).mean(dim=0), costs
+        pooled = losses.pool(self.critic_target(observations, actions), self.target_pool)
+        soft = losses.soft_value(pooled, log_probs.sum(dim=-1), alpha).mean(dim=0)
+        values = self._of_players(soft, players)
+        if following is None:
+            return values, torch.zeros_like(values)
+        taken = policy.log_prob(following.repeat(self._n_actors, 1)).sum(dim=1)
+        return values, alpha * self._of_players(taken, players)
 
     def _take_rollout(self, batch_size: int) -> Rollout:
-        self._rollouts.append(self._replay.take_fresh())
+        fresh = self._replay.take_fresh()
+        # What was played before a run was resumed is not kept, and neither is it then by a run that goes on.
+        ends = {(s.lane, s.first_step + len(s)) for s in self._rollouts[-1]} if self._rollouts else set()
+        if not any((segment.lane, segment.first_step) in ends for segment in fresh):
+            self._rollouts.clear()
+        self._rollouts.append(fresh)
         together = [segment for rollout in self._rollouts for segment in rollout]
         together.sort(key=lambda segment: (segment.lane, segment.first_step))
-        rollout = Rollout(together, self.device)
+        rollout = Rollout(together, self.device, self._n_actors)
         alpha = self.log_ent_coef.detach().exp()
         discount = Discount(self.gamma, self.q_lambda, self._replay.discount.per_frame)
         rollout.set_targets(
             discount,
-            lambda observations, following: self._next_values(observations, alpha, following),
+            lambda observations, following, players: self._next_values(
+                observations, alpha, following, players
+            ),
             max(batch_size, 1024),
         )
         return rollout
@@ -368,7 +426,8 @@ class PPOQ(OffPolicyAlgorithm):
             logged.setdefault("ent_coef_loss", []).append(entropy_loss.item())
             loss = loss + entropy_loss
         if kl is not None and self.target_kl is not None:
-            loss = loss + losses.dual_loss(self.log_kl_coef, kl - self.target_kl)
+            excess = self._by_actor(kl).T - self.target_kl
+            loss = loss + losses.dual_loss(self.log_kl_coef, excess)
         if loss.requires_grad:
             self.dual_optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # as torch has it
@@ -388,7 +447,22 @@ class PPOQ(OffPolicyAlgorithm):
         for name, values in logged.items():
             self.logger.record(f"policy/{name}" if "/" in name else f"train/{name}", float(np.mean(values)))
         if self.target_kl is not None:
-            self.logger.record("train/kl_coef", self.log_kl_coef.exp().item())
+            self.logger.record("train/kl_coef", self.log_kl_coef.exp().mean().item())
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Act in all lanes, each by its own actor, while playing to learn from it."""
+        if n_envs % self._n_actors:
+            raise AgentsError(
+                f"{n_envs} lanes cannot be dealt out evenly to {self._n_actors} actors: make them a multiple "
+                "of n_actors"
+            )
+        self.policy.by_lane = True
+        try:
+            return super()._sample_action(learning_starts, action_noise, n_envs)
+        finally:
+            self.policy.by_lane = False
 
     def learn(
         self: SelfPPOQ,
@@ -431,14 +505,11 @@ def _read_ent_coef(written: str | float) -> tuple[bool, float]:
 
 
 def _check_finite(loss: Tensor, name: str, update: int) -> None:
-    if not torch.isfinite(loss):
-        raise AgentsError(
-            f"the {name}'s loss is {loss.item()} in update {update:,}: training stops, the last checkpoint "
-            "is whole; go on from it with a lower learning_rate or with max_grad_norm"
-        )
+    cure = "a lower learning_rate or with max_grad_norm"
+    check_finite(loss, f"{name}'s loss is {loss.item()}", update, cure)
 
 
-def _join(parts: list[tuple[Any, Tensor, Tensor]]) -> tuple[Any, Tensor, Tensor]:
+def _join(parts: list[tuple[Any, Tensor, Tensor, Tensor]]) -> tuple[Any, Tensor, Tensor, Tensor]:
     if len(parts) == 1:
         return parts[0]
     (one, *one_rest), (other, *other_rest) = parts
@@ -447,5 +518,5 @@ def _join(parts: list[tuple[Any, Tensor, Tensor]]) -> tuple[Any, Tensor, Tensor]
         if isinstance(one, dict)
         else torch.cat([one, other])
     )
-    actions, targets = (torch.cat(pair) for pair in zip(one_rest, other_rest, strict=True))
-    return observations, actions, targets
+    actions, targets, players = (torch.cat(pair) for pair in zip(one_rest, other_rest, strict=True))
+    return observations, actions, targets, players

@@ -13,8 +13,9 @@ from torch import Tensor
 from mario_agents.storage.returns import Discount, advantages
 from mario_agents.storage.segment import Leaves, Segment, from_leaves
 
-#: Observations after transitions and the actions taken there → V of them, and α log π of those actions.
-Judge = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
+#: Observations after transitions, the actions taken there and by which actor → V of the observations, and
+#: α log π of those actions.
+Judge = Callable[[Any, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Rollout:
@@ -23,9 +24,10 @@ class Rollout:
     Args:
         segments: sorted by lane and time.
         device: where minibatches go.
+        n_actors: M; actor i played the lanes l with l % M = i.
     """
 
-    def __init__(self, segments: Sequence[Segment], device: torch.device) -> None:
+    def __init__(self, segments: Sequence[Segment], device: torch.device, n_actors: int = 1) -> None:
         def column(name: str) -> NDArray[Any]:
             return np.concatenate([getattr(segment, name) for segment in segments])
 
@@ -34,6 +36,8 @@ class Rollout:
         self._next_observations = _at(segments, "next")
         self._actions: NDArray[np.float32] = column("actions")
         self._rewards, self._frames = column("rewards"), column("frames")
+        lanes = np.repeat([segment.lane for segment in segments], [len(segment) for segment in segments])
+        self._players = lanes % n_actors
         self._terminated, truncated = column("terminated"), column("truncated")
         # A lane's stretch ends where its next segment does not go on from it: what follows is not known.
         ends = np.zeros(len(self._rewards), bool)
@@ -57,10 +61,12 @@ class Rollout:
             batch_size: observations judged at once.
         """
         following = torch.as_tensor(np.roll(self._actions, -1, axis=0), device=self._device)
+        players = torch.as_tensor(self._players, device=self._device)
         values, costs = [], []
         for first in range(0, len(self), batch_size):
             rows = np.arange(first, min(first + batch_size, len(self)))
-            value, cost = judge(self._tensors(self._next_observations, rows), following[rows])
+            seen = self._tensors(self._next_observations, rows)
+            value, cost = judge(seen, following[rows], players[rows])
             values.append(value.cpu().numpy())
             costs.append(cost.cpu().numpy())
         self.targets = q_lambda(
@@ -73,15 +79,20 @@ class Rollout:
             frames=self._frames,
         ).astype(np.float32)
 
-    def draw(self, size: int, rng: np.random.Generator) -> tuple[Any, Tensor, Tensor]:
-        """Return observations, actions and targets of the next ``size`` of an order drawn at random."""
+    def draw(self, size: int, rng: np.random.Generator) -> tuple[Any, Tensor, Tensor, Tensor]:
+        """Return the next ``size`` of an order drawn at random.
+
+        Returns:
+            Observations, actions, targets, and which actor played each, int64 ``[size]``.
+        """
         while len(self._order) < size:
             self._order = np.concatenate([self._order, rng.permutation(len(self))])
         rows, self._order = self._order[:size], self._order[size:]
-        actions, targets = (
-            torch.as_tensor(column[rows], device=self._device) for column in (self._actions, self.targets)
+        actions, targets, players = (
+            torch.as_tensor(column[rows], device=self._device)
+            for column in (self._actions, self.targets, self._players)
         )
-        return self._tensors(self._observations, rows), actions, targets
+        return self._tensors(self._observations, rows), actions, targets, players
 
     def _tensors(self, leaves: Leaves, rows: NDArray[np.int64]) -> Any:
         return from_leaves(
