@@ -116,6 +116,13 @@ def test_a_fresh_press_jumps_again(pressed: Callable[..., list[set[str]]]) -> No
     assert pressed(held, fresh_press=True) == ([set()] + [{"A"}] * 5) * 2
 
 
+def test_a_fresh_press_does_not_cut_a_running_hold_in_two(pressed: Callable[..., list[set[str]]]) -> None:
+    """A for 12 frames, B for 6 of them: A is planned anew while it runs, and does not come up."""
+    first, then = [-1, -1, -1, -1, 0.6, 0.3], [-1, -1, -1, -1, 0.3, -1]
+    frames = pressed([first, then], fresh_press=True)
+    assert frames == [set[str]()] + [{"A", "B"}] * 5 + [{"A"}] * 6
+
+
 def test_pressed_counts_the_frames_of_each_button(make_player: Callable[..., Any]) -> None:
     """Right for 20 frames, A for 6 with its first released: the step ends with A."""
     player = make_player("1-1", action={"continuous-frames": {"frames_per_unit": 20.0, "fresh_press": True}})

@@ -35,8 +35,9 @@ class ContinuousFrames:
         max_hold: longest hold, frames (A3). Longer plans are cut to it.
         min_hold: shortest hold that a press may begin with, frames (A3). With 1, half a frame or more does.
         min_frames: least number of frames in a step (A8's N).
-        fresh_press: A and B come up for the first frame of each hold that starts anew. The game jumps when A
-            goes down, so an A that one plan after the other holds jumps only once without it.
+        fresh_press: A and B come up for the first frame of each hold that begins after the one before has run
+            out. The game jumps when A goes down, so an A that one plan after the other holds jumps only once
+            without it. A hold that still runs goes on, changed or not: a long jump is not cut in two.
 
     Example:
         >>> action = ContinuousFrames(frames_per_unit=20)
@@ -112,7 +113,7 @@ class ContinuousFrames:
         """Return the frames that each button stays up first: one of a new hold of two or more."""
         released = np.zeros_like(holds)
         if self.fresh_press:
-            anew = holds >= 2 if self.update == "replace" else (holds >= 2) & (remaining == 0)
+            anew = (holds >= 2) & (remaining == 0)
             released[:, [A, B]] = anew[:, [A, B]]
         return released
 
