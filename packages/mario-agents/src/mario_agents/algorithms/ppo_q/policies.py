@@ -133,7 +133,7 @@ class StackedCritic(BaseModel):
             inputs = torch.cat([features.expand(len(each), -1, -1), each], dim=-1)
             values: Tensor = self.q_networks(inputs.flatten(0, 1))
         else:
-            # The features' network answers once for all actions of a state, and no action's gradient passes it.
+            # The features' network answers once for all actions of a state; no action's gradient passes it.
             weights = self.q_networks(features)[:, None]
             rows = each.flatten(0, 1).expand(self.n_critics, -1, -1)
             terms = torch.cat([torch.ones_like(rows[..., :1]), rows, self.action_networks(rows)], dim=-1)

@@ -66,7 +66,8 @@ class PPOQ(OffPolicyAlgorithm):
         target_kl: KL from the anchor that a multiplier β holds, nats per state; None has no such term.
         mean_limit: where |μ| of a button, before tanh, lies above this, the square of the excess is added to
             the actor's loss; None adds none.
-        ent_coef: α, or "auto" or "auto_0.1" to hold the entropy at ``target_entropy``.
+        ent_coef: α, a number or a schedule; or "auto" or "auto_0.1" to hold the entropy at
+            ``target_entropy``.
         target_entropy: of all buttons together, nats; "auto" is −n, as in SAC.
         dual_learning_rate: of log α and log β; None is ``learning_rate``, as in SAC.
         anchor_tau: None takes the ratio and the KL to the policy that the update began with, as PPO does; a
@@ -126,7 +127,7 @@ class PPOQ(OffPolicyAlgorithm):
         clip_range: float | None = 0.2,
         target_kl: float | None = 0.1,
         mean_limit: float | None = None,
-        ent_coef: str | float = "auto_0.03",
+        ent_coef: str | float | Schedule = "auto_0.03",
         target_entropy: str | float = "auto",
         dual_learning_rate: float | None = 3e-3,
         anchor_tau: float | None = None,
@@ -226,6 +227,9 @@ class PPOQ(OffPolicyAlgorithm):
         """
         self.policy.set_training_mode(True)
         self._update_learning_rate([self.actor.optimizer, self.critic.optimizer])
+        if callable(self.ent_coef):
+            alpha = self.ent_coef(self._current_progress_remaining)
+            self.log_ent_coef.copy_(torch.tensor([alpha]).log())
         if self.dual_learning_rate is None:
             self._update_learning_rate(self.dual_optimizer)
         if not self._deterministic and self.anchor_tau is None:
@@ -486,14 +490,14 @@ class PPOQ(OffPolicyAlgorithm):
         return ["policy", *optimizers], ["log_ent_coef", "log_kl_coef"]
 
 
-def _read_ent_coef(written: str | float) -> tuple[bool, float]:
+def _read_ent_coef(written: str | float | Schedule) -> tuple[bool, float]:
     """Return whether α is held at an entropy, and what it begins with.
 
     >>> _read_ent_coef("auto_0.1"), _read_ent_coef("auto"), _read_ent_coef(0.2)
     ((True, 0.1), (True, 1.0), (False, 0.2))
     """
     if not isinstance(written, str):
-        return False, float(written)
+        return False, float(written(1.0) if callable(written) else written)
     kind, _, first = written.partition("_")
     try:
         alpha = float(first or 1.0)
