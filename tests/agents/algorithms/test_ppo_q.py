@@ -154,6 +154,13 @@ def test_minibatches_come_from_the_newest_rollouts(monkeypatch: pytest.MonkeyPat
     assert sizes == [16, 32, 48, 48, 48]
 
 
+def test_alpha_follows_its_schedule() -> None:
+    model = PPOQ("MlpPolicy", Any6(), ent_coef=lambda left: 0.1 + 0.4 * left, seed=1, **SMALL)
+    assert model.log_ent_coef.exp().item() == pytest.approx(0.5)
+    model.learn(64)
+    assert model.log_ent_coef.exp().item() == pytest.approx(0.1)
+
+
 def test_targets_are_q_lambdas_over_lanes_ends_and_frames() -> None:
     """Two lanes in three segments, an episode's end, a time limit: against the recursion written out."""
     draw = np.random.default_rng(2)

@@ -152,7 +152,7 @@ def break_after_a_checkpoint(config: TrainConfig, run: Path, patch: pytest.Monke
         ("sac", "Pendulum-v1", {"overrides": {**SELDOM, "use_sde": True}}),
         ("td3", "Pendulum-v1", {"overrides": {**SELDOM, "action_noise": "ou_0.3"}}),
         ("crossq", "Pendulum-v1", {"overrides": SELDOM}),
-        ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "on-policy"}}),
+        ("ppo_q", "Pendulum-v1", {"overrides": {**PPO_Q, "data": "on-policy", "rollouts": 2}}),
         (
             "ppo_q", "Pendulum-v1",
             {"overrides": {**PPO_Q, "data": "mixed", "policy_kwargs": {"net_arch": [8], "n_actors": 2}}},

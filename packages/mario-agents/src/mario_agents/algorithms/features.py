@@ -1,6 +1,6 @@
 """Networks from observations to features, for every algorithm; chosen by observation space.
 
-In ``policy_kwargs``, ``features_extractor_class`` names one: ``tiles``, ``nature`` or ``impala``.
+In ``policy_kwargs``, ``features_extractor_class`` names one: ``linear``, ``tiles``, ``nature`` or ``impala``.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class StackedCritic(BaseModel):
             weights = self.q_networks(features)[:, None]
             rows = each.flatten(0, 1).expand(self.n_critics, -1, -1)
             terms = torch.cat([torch.ones_like(rows[..., :1]), rows, self.action_networks(rows)], dim=-1)
-            values = (weights * terms.unflatten(1, each.shape[:2])).sum(dim=-1)
+            values = (weights * terms.view(self.n_critics, *each.shape[:2], -1)).sum(dim=-1)
         return values.reshape(self.n_critics, *actions.shape[:-1])
 
 
