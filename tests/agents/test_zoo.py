@@ -122,6 +122,28 @@ def test_training_goes_on_from_an_exported_file(pole_run: Path, tmp_path: Path, 
     assert outcome["steps"] == 1024 + 512
 
 
+def test_an_actor_is_exported_without_its_critics_to_act_and_no_more(tmp_path: Path, cli: Cli) -> None:
+    run, whole, half = tmp_path / "run", tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    small = ("--set", "train_freq=8", "--set", "gradient_steps=1", "--set", "policy_kwargs={net_arch: [64]}")
+    cli("train", "ppo_q", "--env", "Pendulum-v1", "--steps", 64, "--seed", 1, *small, "--out", run)
+    cli("export", run, "--out", whole)
+    cli("export", run, "--out", half, "--half")
+    assert half.stat().st_size < whole.stat().st_size < 0.5 * find_checkpoint(run).stat().st_size
+    assert not [name for name in read_checkpoint(whole)[1] if "critic" in name]
+
+    def returns(path: Path) -> float:
+        done = cli("evaluate", path, "--episodes", 2, "--out", tmp_path / "told" / path.stem, "--json")
+        return float(json.loads(done.stdout)["return"]["mean"]["value"])
+
+    of_run = returns(run)
+    assert returns(whole) == of_run
+    assert returns(half) == pytest.approx(of_run, rel=0.1)
+    shutil.copy(whole, find_checkpoint(run))
+    refused = cli("resume", run, "--steps", 64, check=False)
+    assert refused.returncode == 1
+    assert "was exported to act and has no critics" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -37,6 +37,8 @@ from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.schedules import Budget
 
 FORMAT_VERSION = 1
+#: Networks that learn and do not act, where one actor acts: a file that is to act alone goes without.
+LEARNING_ONLY = ("policy/anchor.", "policy/critic.", "policy/critic_target.", "policy/actor_target.")
 #: What an algorithm counts beside its tensors; ``_n_calls`` paces DQN's target network.
 _COUNTERS = ("num_timesteps", "_episode_num", "_n_updates", "_n_calls")
 
@@ -64,6 +66,7 @@ class CheckpointInfo(BaseModel):
     level: int = Field(default=0, ge=0, description="of the curriculum; a replay holds its rewards")
     optimisers: dict[str, list[dict[str, Any]]] = Field(description="parameter groups without the parameters")
     same_as: dict[str, str] = Field(description="tensors stored under another name")
+    acts_only: bool = Field(default=False, description="what learns and does not act was left out")
     versions: dict[str, str] = Field(description="distributions that wrote it")
 
     @property
@@ -263,6 +266,10 @@ def load_model(
         CheckpointError: as :func:`read_checkpoint`, or the file was made for other spaces or another network.
     """
     info, tensors = read_checkpoint(path)
+    if info.acts_only and env is not None:
+        raise CheckpointError(
+            f"{path} was exported to act and has no critics; go on with the run it was made of"
+        )
     if env is None:
         if observation_space is None or action_space is None:
             raise TypeError("give env, or observation_space and action_space")
@@ -309,7 +316,9 @@ def _fill(
     expected, _ = _collect(model)
     fixed = {name for name in expected if "/state/" not in name}
     for name in fixed | tensors.keys():
-        if name in fixed and name not in tensors:
+        if name not in tensors:
+            if info.acts_only and name.startswith(LEARNING_ONLY):
+                continue
             raise CheckpointError(f"{path} lacks the tensor {name}")
         if name in expected and expected[name].shape != tensors[name].shape:
             found, needed = list(tensors[name].shape), list(expected[name].shape)
@@ -321,7 +330,7 @@ def _fill(
             shapes = [weight.shape for group in optimiser.param_groups for weight in group["params"]]
             parameters[name] = _optimiser_state(name, state, shapes, info, tensors, path)
         else:
-            parameters[name] = {key: tensors[f"{name}/{key}"] for key in state}
+            parameters[name] = {key: tensors.get(f"{name}/{key}", begun) for key, begun in state.items()}
     # SB3's annotation says tensors where its documentation and its code say state dicts.
     model.set_parameters(parameters, exact_match=True)  # type: ignore[arg-type]
     for name in _variables(model):

@@ -303,18 +303,19 @@ def _brief(measure: Any) -> str:
 def export(
     run: Run,
     out: Annotated[Path, typer.Option(metavar="NAME.safetensors", help="New file.")],
+    half: Annotated[bool, typer.Option("--half", help="Weights of 16 bits: half the size.")] = False,
 ) -> None:
     """Write the newest checkpoint as one small file to give away: all that acting needs.
 
     mario-agents and mario-eval take the file wherever they take a run. The state of the optimisers is left
-    out.
+    out, and the critics of an actor.
 
     Example: mario-agents export runs/1-1 --out 1-1-ppo-discrete.safetensors
     """
     import_sb3_quietly()
     from mario_agents.zoo.export import export as export_run
 
-    written = export_run(run, out)
+    written = export_run(run, out, half=half)
     print(f"{written}: {written.stat().st_size / 1000:,.0f} kB")
 
 
