@@ -65,6 +65,14 @@ def test_summing_rows_is_the_product_with_the_weights() -> None:
     torch.testing.assert_close(features({"tiles": tiles.to(torch.int8), "vector": vector}), expected)
 
 
+def test_null_is_the_policys_own_extractor() -> None:
+    arguments = hp.to_arguments(
+        find_algorithm("ppo_q"), {"policy_kwargs": {"features_extractor_class": None, "net_arch": [8]}},
+        spaces.Box(-1, 1, (6,)), Budget(),
+    )  # fmt: skip
+    assert arguments["policy_kwargs"] == {"net_arch": [8]}
+
+
 def test_tiles_see_grid_and_vector() -> None:
     features = TilesFeatures(TILES, 8)
     tiles, vector = torch.zeros(1, 7, 13, 16, dtype=torch.int8), torch.zeros(1, 5)

@@ -198,8 +198,8 @@ def _policy_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
     activations = {"relu": nn.ReLU, "tanh": nn.Tanh, "elu": nn.ELU, "silu": nn.SiLU}
     arguments = dict(values)
     for key, classes in (("activation_fn", activations), ("features_extractor_class", FEATURES)):
-        name = arguments.get(key)
-        if name is not None:
+        name = arguments.pop(key, None)
+        if name is not None:  # null is the policy's own
             if name not in classes:
                 raise AgentsError(f"unknown {key} {name!r}{did_you_mean(str(name), classes)}")
             arguments[key] = classes[name]
