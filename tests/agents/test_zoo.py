@@ -78,6 +78,15 @@ def test_a_shipped_agent_plays_and_is_evaluated_from_anywhere(
 
 
 @needs_the_game
+def test_the_shipped_agent_that_holds_buttons_clears_its_stage_from_any_start(cli: Cli) -> None:
+    agent = next(entry for entry in describe_shipped() if entry["name"] == "1-1-ppoq")
+    assert agent["algorithm"] == "ppo_q"
+    assert agent["env_kwargs"]["max_noops"] == 30
+    summary = json.loads(cli("evaluate", "zoo:1-1-ppoq", "--episodes", 20, "--json").stdout)
+    assert summary["clear_rate"]["value"] >= 0.7
+
+
+@needs_the_game
 def test_mario_eval_finds_it_with_what_its_environment_needs(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("mario-eval")), "run", AGENT, "--episodes", "8", "--json"]
     env = ["--env", "MarioScore-1-1-DiscreteFrames-v0"]
