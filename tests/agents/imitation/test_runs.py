@@ -50,23 +50,15 @@ def configured(name: str, imitation: SelfImitation | None, **settings: Any) -> A
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "recurrentppo"])
 def test_every_algorithm_learns_from_its_own_episodes(name: str, tmp_path: Path) -> None:
-    # One checkpoint, so that Pendulum's episodes of 200 steps are not cut short by others.
     settings = SelfImitation.model_validate(ALL)
-    config = configured(name, settings, checkpoints=1)
-    plain = experiment.train(configured(name, None, checkpoints=1), tmp_path / "plain")
-    ours = experiment.train(config, tmp_path / "ours")
+    # One checkpoint, so that Pendulum's episodes of 200 steps are not cut short by others.
+    outcome = experiment.train(configured(name, settings, checkpoints=1), tmp_path / "run")
 
-    assert read_manifest(ours.run).config.imitation == settings
-    assert replay_of(ours.checkpoint, "memory").exists()
-    assert not replay_of(plain.checkpoint, "memory").exists()
-    (info, tensors), (plain_info, others) = (read_checkpoint(end.checkpoint) for end in (ours, plain))
-    assert info.counters["_n_updates"] == plain_info.counters["_n_updates"] > 2
-    policies = [
-        {key: part for key, part in weights.items() if key.startswith("policy/")}
-        for weights in (tensors, others)
-    ]
-    with pytest.raises(AssertionError):
-        assert_equal(*policies)
+    assert read_manifest(outcome.run).config.imitation == settings
+    assert read_checkpoint(outcome.checkpoint)[0].counters["_n_updates"] > 2
+    memory = np.load(replay_of(outcome.checkpoint, "memory"))
+    for purpose in ("imitate", "avoid"):
+        assert len(np.unique(memory[f"{purpose}/values"][: len(memory["returns"])])) > 1, "none was drawn"
 
 
 @pytest.mark.parametrize(
@@ -145,18 +137,14 @@ def test_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     document = json.loads((run / "manifest.json").read_text())
     assert document["config"]["imitation"]["avoid"] == 0.5
 
-    settings.write_text("avoid: -1\n")
-    refused = cli("train", "ppo", *arguments, check=False)
-    assert refused.returncode == 1
-    assert refused.stderr == (
-        f"mario-agents: {settings}: avoid: Input should be greater than or equal to 0; write a mapping such "
-        "as {imitate: 1.0, avoid: 0.1}\n"
-    )
-
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        (
+            "avoid: -1",
+            "avoid: Input should be greater than or equal to 0; write a mapping such as {imitate: 1.0",
+        ),
         ("imitat: 1.0", "imitat: Extra inputs are not permitted; write a mapping"),
         ("least_ratio: 1.5", "least_ratio: Input should be less than 1"),
         ("[1, 2]", "the file: Input should be a valid dictionary"),

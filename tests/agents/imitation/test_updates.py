@@ -59,9 +59,11 @@ def block_of(*steps: tuple[Any, Any, float], first: int = 0) -> Block:
 class Taught:
     """An algorithm with networks of one layer, which learns from given episodes and from nothing else."""
 
-    def __init__(self, kind: Any, action_space: spaces.Space[Any], **settings: Any) -> None:
+    def __init__(
+        self, kind: Any, action_space: spaces.Space[Any], learning_rate: float = 1e-3, **settings: Any
+    ) -> None:
         self.model = kind(
-            "MlpPolicy", Task(action_space), policy_kwargs={"net_arch": []}, learning_rate=1e-3, seed=0
+            "MlpPolicy", Task(action_space), learning_rate, policy_kwargs={"net_arch": []}, seed=0
         )
         self.model.set_logger(Logger(None, []))
         self.callback = ImitateItself(SelfImitation(**settings), self.model, Discount(0.5), seed=0)
@@ -149,7 +151,7 @@ def test_what_led_to_a_good_place_is_not_avoided_though_the_episode_was_lost_the
 def test_avoiding_ends_where_the_probability_has_fallen_to_its_share(
     kind: Any, space: spaces.Space[Any], bad: Any
 ) -> None:
-    taught = Taught(kind, space, imitate=0.0, avoid=1.0, least_ratio=0.5, updates=20, batch_size=8)
+    taught = Taught(kind, space, 3e-3, imitate=0.0, avoid=1.0, least_ratio=0.5, updates=20, batch_size=8)
     seen, action = torch.as_tensor(START)[None], torch.tensor([[float(bad)]])
 
     def log_prob() -> float:
@@ -158,12 +160,14 @@ def test_avoiding_ends_where_the_probability_has_fallen_to_its_share(
         return judged.log_probs.item()
 
     first = log_prob()
-    taught.learn(block_of((START, bad, -3.0)), times=20)
+    taught.learn(block_of((START, bad, -3.0)), times=10)
     after = log_prob()
-    taught.learn(times=20)
+    logged = taught.learn(times=10)
 
     assert after < first + math.log(0.51)
-    assert log_prob() > first + math.log(0.4), "a loss without a bound would go on"
+    # Adam's momentum carries it a little past the bound; a loss without one would go on and on.
+    assert log_prob() > first + math.log(0.25)
+    assert logged["policy_loss"] == 0.0
 
 
 def test_q_rises_to_a_return_above_it_and_falls_to_what_is_better_of_two_below_it() -> None:

@@ -121,7 +121,7 @@ def train(
     imitation: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.yml", help="Imitate own episodes that went well, avoid: {imitate: W, avoid: W, …}."
+            metavar="FILE.yml", help="Imitate own good episodes, avoid the bad: {imitate: W, avoid: W, …}."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",

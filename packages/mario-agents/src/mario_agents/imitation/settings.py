@@ -14,14 +14,14 @@ class SelfImitation(BaseModel):
     """How much an agent learns from its own episodes that went well, and from those that went badly.
 
     Example:
-        >>> SelfImitation(avoid=0.0).imitate
+        >>> SelfImitation(avoid=0.1).imitate
         1.0
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     imitate: float = Field(default=1.0, ge=0, description="weight of what returned more than expected")
-    avoid: float = Field(default=0.1, ge=0, description="weight of what returned less; 0 avoids nothing")
+    avoid: float = Field(default=0.0, ge=0, description="weight of what returned less; 0 avoids nothing")
     value: float = Field(
         default=0.01, ge=0, description="weight of a state value's part in imitation, beside the policy's"
     )
