@@ -97,10 +97,6 @@ def test_the_scale_is_that_of_what_was_earned() -> None:
 
 
 def test_an_episode_that_was_broken_off_is_forgotten() -> None:
-    memory = memory_of(played(0, [1.0, 1.0], {}))
-    memory.break_off()
-    memory.add(played(2, [1.0], {0: "terminated"}), worth_ten_times, half_the_action)
-    assert remembered(memory).keys() == {2.0}
     # Another actor has taken over the lane: its steps do not go on where those before ended.
     memory = memory_of(played(0, [1.0, 1.0], {}), played(4, [1.0, 1.0], {1: "terminated"}))
     assert remembered(memory).keys() == {4.0, 5.0}
@@ -120,8 +116,7 @@ def test_the_newest_stay_and_what_was_saved_comes_back() -> None:
 
     assert (len(other), other.scale) == (7, memory.scale)
     for one in (memory, other):
-        one.break_off()
-        one.add(played(16, [2.0, 3.0], {1: "terminated"}), worth_ten_times, half_the_action)
+        one.add(played(30, [2.0, 3.0], {1: "terminated"}), worth_ten_times, half_the_action)
     for purpose in ("imitate", "avoid"):
         ours, theirs = (one.draw(30, purpose, np.random.default_rng(2)) for one in (memory, other))
         np.testing.assert_equal(vars(ours[0]), vars(theirs[0]))

@@ -153,10 +153,6 @@ class EpisodeMemory:
         """
         self._priorities[purpose].update(ids % self._store.capacity, gaps)
 
-    def break_off(self) -> None:
-        """Forget the episodes that are under way: they will not go on."""
-        self._under_way.clear()
-
     def save(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Give all that :meth:`restore` needs, by name; episodes under way are left out."""
         yield from grouped("transitions/", self._store.save())

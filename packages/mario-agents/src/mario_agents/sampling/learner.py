@@ -218,8 +218,6 @@ class Learner:
         """
         self.sampler.begin_anew(seed)
         self._published = False
-        if self.imitation is not None:
-            self.imitation.memory.break_off()
         self.draw_from(seed)
 
     def draw_from(self, seed: int) -> None:
