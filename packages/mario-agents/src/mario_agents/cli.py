@@ -118,6 +118,12 @@ def train(
         Path | None,
         typer.Option(metavar="FILE.yml", help="Levels to learn first: a list of {until: SHARE, env: {…}}."),
     ] = None,
+    imitation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yml", help="Imitate own good episodes, avoid the bad: {imitate: W, avoid: W, …}."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="torch threads; chosen by observation.")] = None,
     checkpoints: Annotated[int, typer.Option(min=1, help="Checkpoints saved over the budget.")] = 20,
@@ -136,6 +142,7 @@ def train(
     from mario_agents import experiment
     from mario_agents.configure import configure_run
     from mario_agents.curriculum import read_curriculum
+    from mario_agents.imitation.settings import read_imitation
 
     _check_minutes(minutes)
     config = configure_run(
@@ -161,6 +168,7 @@ def train(
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
         curriculum=() if curriculum is None else read_curriculum(curriculum),
+        imitation=None if imitation is None else read_imitation(imitation),
         device=device,
         threads=threads,
         checkpoints=checkpoints,

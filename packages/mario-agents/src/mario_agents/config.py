@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mario_agents.curriculum import Level
+from mario_agents.imitation.settings import SelfImitation
 
 
 class TrainConfig(BaseModel):
@@ -21,6 +22,9 @@ class TrainConfig(BaseModel):
     )
     curriculum: tuple[Level, ...] = Field(
         default=(), description="environments to learn in first, one after the other"
+    )
+    imitation: SelfImitation | None = Field(
+        default=None, description="learning from its own best and worst episodes; None is not to"
     )
     steps: int = Field(gt=0, description="budget in environment steps, summed over lanes")
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")

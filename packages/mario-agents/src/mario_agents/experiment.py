@@ -38,7 +38,7 @@ from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.samplers import make_sampler
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.trouble import EnvironmentTroubleError
-from mario_agents.saved_replay import drop_replays, replay_of, restore_replay, save_replay
+from mario_agents.saved_replay import Kind, Saved, drop_replays, replay_of, restore_replay, save_replay
 from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import Budget
 from mario_agents.stopping import StopTraining, UpdateCutShort
@@ -245,21 +245,27 @@ class _Training:
         if self.checkpoint is None:
             return False
         self.learner.draw_from(self.seed)
-        store, path = self.learner.store, replay_of(self.checkpoint)
-        if store is None:
-            return False
         assert self.info is not None
-        if self.info.level != self.level:
-            return True  # what was played before was rewarded otherwise
+        rewarded_alike = self.info.level == self.level
+        imitation, store = self.learner.imitation, self.learner.store
+        if imitation is not None and rewarded_alike:
+            self._restore("memory", imitation.memory)
+        return store is not None and not (rewarded_alike and self._restore("replay", store))
+
+    def _restore(self, kind: Kind, store: Saved) -> bool:
+        """Take over what was saved beside the checkpoint, if it was; tell the user if not."""
+        assert self.checkpoint is not None
+        path = replay_of(self.checkpoint, kind)
         if path.exists():
             restore_replay(path, store)
-            return False
+            return True
+        when = " before the next update" if kind == "replay" else ""
         print(
-            f"{self.checkpoint.name} has no saved replay: it is filled anew before the next update, and the "
-            "run does not equal an unbroken one",
+            f"{self.checkpoint.name} has no saved {kind}: it is filled anew{when}, and the run does not "
+            "equal an unbroken one",
             file=sys.stderr,
         )
-        return True
+        return False
 
     def _learn(self, steps: int) -> Outcome:
         frames_before = self.recorder.frames
@@ -270,6 +276,8 @@ class _Training:
             progress,
             SaveEvenly(self.save_and_begin_anew, self.used, self.config.checkpoints),
         ]
+        if self.learner.imitation is not None:
+            callbacks.insert(0, self.learner.imitation)  # before a checkpoint, and what may end training
         if self.refill:
             callbacks.append(RefillReplay())
         callback = CallbackList(callbacks)
@@ -325,9 +333,13 @@ class _Training:
 
     def save(self) -> Path:
         """Write a checkpoint, and in the manifest how far the run is."""
-        if self.config.save_replay and self.learner.store is not None:
+        if self.config.save_replay:
             # First: a checkpoint that is there has its replay.
-            save_replay(self.run / "checkpoints", self.learner.store, self.model.num_timesteps)
+            folder, steps = self.run / "checkpoints", self.model.num_timesteps
+            if self.learner.store is not None:
+                save_replay(folder, self.learner.store, steps)
+            if self.learner.imitation is not None:
+                save_replay(folder, self.learner.imitation.memory, steps, "memory")
         path = save_checkpoint(
             self.run / "checkpoints",
             self.model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from mario_agents.algorithms.registry import Algorithm
+from mario_agents.algorithms.registry import ALGORITHMS, Algorithm
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.sampling.protocol import Order
@@ -95,6 +95,12 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
         if config.on_trouble == "skip":
             raise AgentsError("--pace own cannot skip a step that failed: use --on-trouble stop or restart")
     if is_recurrent(algorithm):
+        if config.imitation is not None:
+            able = ", ".join(other.name for other in ALGORITHMS.values() if not is_recurrent(other))
+            raise AgentsError(
+                f"{algorithm.name} learns from whole sequences, not from single decisions that it "
+                f"remembers: leave --imitation out, or use one of: {able}"
+            )
         if config.store == "transitions":
             raise AgentsError(f"{algorithm.name} learns from whole sequences: use --store segments")
         if order.kind != "strict":

@@ -25,6 +25,7 @@ from stable_baselines3.common.utils import obs_as_tensor, set_random_seed
 from mario_agents.algorithms.prioritised import train_by_priority
 from mario_agents.config import TrainConfig
 from mario_agents.holds import RecordHolds
+from mario_agents.imitation.callback import ImitateItself
 from mario_agents.manifest import SamplingRecord
 from mario_agents.recording import RecordEpisodes
 from mario_agents.sampling.actor import Clock
@@ -79,6 +80,7 @@ class Learner:
 
     Attributes:
         store: where the transitions of an off-policy algorithm lie; None of others.
+        imitation: is shown what was played, and is a callback of training; None if it was not asked for.
     """
 
     def __init__(
@@ -131,6 +133,11 @@ class Learner:
             if config.priority_exponent > 0:
                 by_priority = partial(train_by_priority, model, self._replay, config.priority_correction)
                 model.train = by_priority  # type: ignore[method-assign]
+        self.imitation = (
+            None
+            if config.imitation is None
+            else ImitateItself(config.imitation, model, self._discount, config.seed)
+        )
 
     # -- what both kinds of algorithm do --------------------------------------------------------------------
 
@@ -149,6 +156,8 @@ class Learner:
                 return None
             blocks += [block for block in more if self._is_fresh(block)]
         self.counts.idle += time.monotonic() - began
+        if self.imitation is not None:
+            self.imitation.see(blocks)
         return blocks
 
     def _is_fresh(self, block: Block) -> bool:
@@ -212,7 +221,7 @@ class Learner:
         self.draw_from(seed)
 
     def draw_from(self, seed: int) -> None:
-        """Begin the learner's random streams anew: torch's, numpy's and Python's, and the replay's.
+        """Begin the learner's random streams anew: torch's, numpy's and Python's, the replay's, the memory's.
 
         Args:
             seed: of all of them.
@@ -220,6 +229,8 @@ class Learner:
         set_random_seed(seed, using_cuda=self.model.device.type == "cuda")
         if self.store is not None:
             self._replay.rng = np.random.default_rng(seed)
+        if self.imitation is not None:
+            self.imitation.rng = np.random.default_rng(seed)
 
     def _play(self, blocks: list[Block], step: int, callback: BaseCallback) -> NDArray[np.bool_] | None:
         """Tell everyone who counts steps of one that was played; None if training shall end."""

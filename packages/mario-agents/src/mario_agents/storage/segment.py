@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 #: Observations by key of a Dict space; of any other space under the key ``""``.
 Leaves = dict[str, NDArray[Any]]
+#: Columns of a segment that have a row per transition.
+BY_STEP = ("now", "next", "actions", "rewards", "terminated", "truncated", "frames")
 
 
 def to_leaves(observations: Any) -> Leaves:
@@ -85,6 +87,46 @@ class Segment:
         """Int32 ``[moments]``: the moments in order of time; an episode's end before the next one's start."""
         order = np.stack([self.next, np.where(self.done, self.now + 1, -1)], axis=1).ravel()
         return np.concatenate([self.now[:1], order[order >= 0]])
+
+    def part(self, first: int, last: int) -> Segment:
+        """Return transitions ``first`` to ``last`` (not included) as a segment; moments are shared.
+
+        Args:
+            first: at least 0.
+            last: above ``first``, at most T.
+        """
+        columns: dict[str, Any] = {name: getattr(self, name)[first:last] for name in BY_STEP}
+        return replace(self, first_step=self.first_step + first, **columns)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Segment]) -> Segment:
+        """Put the segments of one episode together; the whole counts as the last one's policy's.
+
+        Args:
+            parts: one or more, each going on where the one before it ends.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        moments = [len(next(iter(part.observations.values()))) for part in parts]
+        before = np.cumsum([0, *moments[:-1]], dtype=np.int32)
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in BY_STEP
+        }
+        for name in ("now", "next"):
+            shifted = [getattr(part, name) + shift for part, shift in zip(parts, before, strict=True)]
+            columns[name] = np.concatenate(shifted)
+        # What one part ends with and the next begins with is one moment.
+        starts = np.cumsum([len(part) for part in parts[:-1]])
+        columns["now"][starts] = columns["next"][starts - 1]
+        return replace(
+            parts[-1],
+            first_step=parts[0].first_step,
+            observations={
+                key: np.concatenate([part.observations[key] for part in parts])
+                for key in parts[0].observations
+            },
+            **columns,
+        )
 
     @classmethod
     def from_steps(

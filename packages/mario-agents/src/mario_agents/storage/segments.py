@@ -14,7 +14,7 @@ from mario_agents.storage.batch import Batch
 from mario_agents.storage.pictures import PackedPictures
 from mario_agents.storage.returns import Discount, n_step
 from mario_agents.storage.saved import SavedArrays, grouped
-from mario_agents.storage.segment import Leaves, Segment
+from mario_agents.storage.segment import BY_STEP, Leaves, Segment
 
 
 class _Kept:
@@ -190,8 +190,6 @@ class SegmentStore:
             yield self._list[number], rows, indices[rows] - self._starts[number]
 
 
-#: Columns of a segment with a row per transition.
-_BY_STEP = ("now", "next", "actions", "rewards", "terminated", "truncated", "frames")
 _TOGETHER = 100
 
 
@@ -199,7 +197,7 @@ def _save_together(group: list[_Kept]) -> Iterator[tuple[str, NDArray[Any]]]:
     segments = [kept.segment for kept in group]
     heads = [(len(one), one.lane, one.policy_version, one.first_step) for one in segments]
     yield "heads", np.array(heads, np.int64)
-    for name in _BY_STEP:
+    for name in BY_STEP:
         yield name, np.concatenate([getattr(one, name) for one in segments])
     for key in segments[0].observations:
         parts = [one.observations[key] for one in segments]
@@ -214,7 +212,7 @@ def _saved_together(saved: SavedArrays, stacks: frozenset[str]) -> Iterator[_Kep
     heads = saved["heads"].tolist()
     # Copies: a view of one segment's rows would keep those of all the group.
     cuts = np.cumsum([head[0] for head in heads])[:-1]
-    columns = {name: [part.copy() for part in np.split(saved[name], cuts)] for name in _BY_STEP}
+    columns = {name: [part.copy() for part in np.split(saved[name], cuts)] for name in BY_STEP}
     observations = {
         key: [part.copy() for part in np.split(saved[f"observations/{key}"], np.cumsum(moments)[:-1])]
         for key in saved.names("moments/")
