@@ -18,8 +18,8 @@ from experiments.errors import ExperimentError
 #: Layout of protocol.yml and of the results; results of another are refused.
 VERSION = 1
 
-#: The last. Others would cost the episodes under way, as runs begin them anew at checkpoints, and serve nothing: a
-#: run that is stopped saves where it is, and one that was killed is not gone on with.
+#: The last. Others would cost the episodes under way, as runs begin them anew at checkpoints, and serve
+#: nothing: a run that is stopped saves where it is, and one that was killed is not gone on with.
 CHECKPOINTS = 1
 
 

@@ -52,17 +52,15 @@ class Result(BaseModel):
     versions: dict[str, str] = Field(description="of what was installed and has a say in the figures")
     git_commit: str | None = Field(description="'+' if something was changed")
 
-    def value(self, measure: str) -> float | None:
-        """Return what the run reached in its evaluation; None where the environment does not tell it.
+    def tells(self, measure: str) -> bool:
+        """Tell whether the environment tells of a measure: ``clear``, or one of mario-eval's."""
+        return ("cleared" if measure == "clear" else measure) in self.evaluation
 
-        Args:
-            measure: ``clear``, a rate, or a measure of mario-eval, whose mean over the episodes it is.
-        """
+    def value(self, measure: str) -> float:
+        """Return what the run reached in its evaluation: the clear rate, or the mean over its episodes."""
         if measure == "clear":
-            cleared = self.evaluation.get("cleared")
-            return None if cleared is None else float(cleared / self.evaluation["episodes"])
-        found = self.evaluation.get(measure)
-        return None if found is None else float(found["mean"])
+            return float(self.evaluation["cleared"] / self.evaluation["episodes"])
+        return float(self.evaluation[measure]["mean"])
 
 
 Curve = dict[str, NDArray[np.float64]]
@@ -198,8 +196,7 @@ def _read_curves(path: Path) -> dict[tuple[str, int], Curve]:
     except ValueError as error:
         raise ExperimentError(f"{path} is damaged: {error}; take it back from git") from error
     curves = {}
-    for key, values in rows.items():
-        columns = dict(zip(_COLUMNS[2:], np.array(values).T, strict=True))
-        told = {name: column for name, column in columns.items() if not np.isnan(column).all()}
-        curves[key] = told
+    for key, read in rows.items():
+        columns = dict(zip(_COLUMNS[2:], np.array(read).T, strict=True))
+        curves[key] = {name: column for name, column in columns.items() if not np.isnan(column).all()}
     return curves

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mario_agents.manifest import Manifest, read_manifest
+from mario_eval.report.wording import label, measured
 
 from experiments.curves import MEASURES, curve_of
 from experiments.errors import ExperimentError
@@ -114,9 +115,11 @@ class Runner:
             self._failed.append(cell.label)
             self._tell(f"{cell.label} failed: {error}")
             return
-        reached = result.value("clear")
-        what = f"clear rate {reached:.0%}" if reached is not None else f"return {result.value('return'):,.1f}"
-        self._tell(f"{cell.label}: {what}; {result.frames:,} frames in {result.seconds / 60:.1f} minutes")
+        first = next(measure for measure in MEASURES if result.tells(measure))
+        self._tell(
+            f"{cell.label}: {label(first)} {measured(first, result.value(first))}; "
+            f"{result.frames:,} frames in {result.seconds / 60:.1f} minutes"
+        )
 
     def _train(self, cell: Cell) -> None:
         """Bring a run to its end: go on with one that was stopped, begin anew where one was killed."""
@@ -185,7 +188,7 @@ class Runner:
                 )  # fmt: skip
                 self._processes.add(process)
             try:
-                output, _ = process.communicate()
+                output: str = process.communicate()[0]
             finally:
                 with self._lock:
                     self._processes.discard(process)
