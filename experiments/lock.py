@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.errors import ExperimentError
-
-if sys.platform != "win32":
-    import fcntl
 
 
 @contextmanager
@@ -26,9 +23,6 @@ def locked(folder: Path) -> Iterator[tuple[int, ...]]:
         ExperimentError: it is held.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        yield ()
-        return
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
     try:
         try:

@@ -72,7 +72,11 @@ class Runner:
         Raises:
             KeyboardInterrupt: someone asked; everything has ended by then.
         """
-        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # SIGINT, too: a shell that starts us in the background has it ignored.
+        previous = {
+            number: signal.signal(number, signal.default_int_handler)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
         pool = ThreadPoolExecutor(jobs)
         try:
             asked = [pool.submit(self._run, cell) for cell in cells]
@@ -95,7 +99,8 @@ class Runner:
                 pool.shutdown()
             raise
         finally:
-            signal.signal(signal.SIGTERM, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def _stop(self) -> None:
         """Ask every process to save and end, which mario-agents does at SIGINT; a second one ends it."""
@@ -173,18 +178,18 @@ class Runner:
     def _call(self, cell: Cell, command: Sequence[str]) -> str:
         """Run one command to its end and return what it printed; its other output goes to ``RUN.log``."""
         program = str(Path(sys.executable).with_name(command[0]))
-        log = cell.folder(self._runs).with_suffix(".log")
-        # In a group of its own: Ctrl-C in a terminal would reach it beside the signal that we send.
-        group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+        run = cell.folder(self._runs)
+        log = run.with_name(f"{run.name}.log")
         with log.open("a", encoding="utf-8") as errors:
             with self._lock:
                 if self._stopping:
                     raise _Stopped
                 self._tell(f"{cell.label}: {command[1]}")
+                # In a group of its own: Ctrl-C in a terminal would reach it beside the signal that we send.
                 process = subprocess.Popen(
                     [program, *command[1:]],
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-                    env={**os.environ, "OMP_NUM_THREADS": "1"}, pass_fds=self._held, **group,
+                    env={**os.environ, "OMP_NUM_THREADS": "1"}, pass_fds=self._held, process_group=0,
                 )  # fmt: skip
                 self._processes.add(process)
             try:
