@@ -92,6 +92,7 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "tests/agents")
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)
+    session.run("pytest", "--doctest-modules", "experiments")
 
 
 @nox.session(python=["3.12", "3.13"])

@@ -70,21 +70,6 @@ def tables(name: str, comparison: Comparison, results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _runs_by_arm(comparison: Comparison, results: Results) -> Arms:
-    """Return the finished runs of each arm, in the protocol's order of arms."""
-    arms: Arms = {}
-    for arm in dict.fromkeys([*comparison.arms, *(arm for arm, _ in results.lines)]):
-        runs = [(line, results.curves[key]) for key, line in results.lines.items() if key[0] == arm]
-        if runs:
-            arms[arm] = runs
-    return arms
-
-
-def _measures_of(results: Results) -> list[str]:
-    """Return the measures that every run has; the first decides."""
-    return [measure for measure in MEASURES if all(line.tells(measure) for line in results.lines.values())]
-
-
 def over_runs(values: Sequence[float] | Floats) -> Estimate:
     """Return the interquartile mean of one value per run with its interval.
 
