@@ -19,6 +19,7 @@ from experiments.errors import ExperimentError  # noqa: E402
 from experiments.lock import locked  # noqa: E402
 from experiments.protocol import cells_of, read_protocol  # noqa: E402
 from experiments.results import read_results  # noqa: E402
+from experiments.running import Runner  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,3 +132,42 @@ def test_what_was_stopped_goes_on_and_what_was_finished_is_let_be(
         what = "hyperparams" if "epochs" in text else "evaluation"
         with pytest.raises(ExperimentError, match=f"arm quick, seed 1, was run with other {what} than"):
             results.has(first)
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the interpreter's neighbour mario-agents is looked for; the test writes it."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    path = tmp_path / "mario-agents"
+    path.touch(mode=0o755)
+    return path
+
+
+def run_quick_ones(tmp_path: Path, jobs: int, seconds: float | None) -> tuple[list[str], list[str]]:
+    """Run both seeds of the quick arm; return what failed and what was told."""
+    place = Place(tmp_path)
+    cells = cells_of(read_protocol(place.protocol), arms=["quick"])
+    told: list[str] = []
+    runner = Runner(place.runs, {"pole": read_results(place.results, "pole")}, (), told.append)
+    failed = runner.run(cells, jobs, seconds)
+    assert place.lines() == {}
+    return failed, told
+
+
+def test_when_time_is_up_runs_are_told_to_save(program: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    program.write_text(f"#!/bin/sh\ntrap 'touch {saved}; exit 130' INT\nwhile :; do sleep 0.05; done\n")
+    failed, told = run_quick_ones(tmp_path, jobs=1, seconds=2.0)
+    assert failed == []
+    assert told == ["pole/quick-1: train", "time is up: saving what runs"]
+    assert saved.exists()
+
+
+def test_a_cell_that_fails_is_told_and_the_others_go_on(program: Path, tmp_path: Path) -> None:
+    program.write_text("#!/bin/sh\necho one >&2\necho the loss is nan >&2\nexit 1\n")
+    failed, told = run_quick_ones(tmp_path, jobs=1, seconds=None)
+    assert failed == ["pole/quick-1", "pole/quick-2"]
+    assert told[1] == (
+        "pole/quick-1 failed: the loss is nan "
+        f"(all it said is in {tmp_path / 'runs' / 'pole' / 'quick-1.log'})"
+    )
