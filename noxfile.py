@@ -76,6 +76,7 @@ def types(session: nox.Session) -> None:
     install(session, *TOOLS["types"])
     for package in (ENVS, AGENTS, EVAL):
         session.run("mypy", f"{package}/src")
+    session.run("mypy", "experiments")
 
 
 @nox.session
@@ -91,6 +92,7 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "tests/agents")
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)
+    session.run("pytest", "--doctest-modules", "experiments")
 
 
 @nox.session(python=["3.12", "3.13"])
@@ -157,6 +159,16 @@ def benchmarks(session: nox.Session) -> None:
     others = ["--usual", pythons["usual-stack"], "--appo", pythons["sample-factory"]]
     samplers = str(out.with_name("benchmarks-samplers.json"))
     session.run("python", "tests/benchmarks/samplers.py", samplers, *others)
+
+
+@nox.session
+def experiments(session: nox.Session) -> None:
+    """Run what is not yet done of experiments/protocol.yml, and print tables; see experiments/README.md."""
+    install_all(session)
+    install(session, "gymnasium[box2d]>=1.1,<2")  # bipedal-walker
+    # After Ctrl-C runs write their checkpoints; nox would kill them within half a second.
+    arguments = ["python", "-m", "experiments", *session.posargs]
+    session.run(*arguments, interrupt_timeout=120, terminate_timeout=120)
 
 
 @nox.session

@@ -1,0 +1,237 @@
+"""``protocol.yml`` → comparisons, their cells, and the two commands that each cell is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from mario_agents.config import TrainConfig
+from mario_agents.configure import configure_run
+from mario_agents.errors import AgentsError, did_you_mean
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from experiments.errors import ExperimentError
+
+#: Layout of protocol.yml and of the results; results of another are refused.
+VERSION = 1
+
+#: The last. Others would cost the episodes under way, as runs begin them anew at checkpoints, and serve
+#: nothing: a run that is stopped saves where it is, and one that was killed is not gone on with.
+CHECKPOINTS = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Evaluation(_Strict):
+    """How a trained agent is judged: episodes with sampled actions."""
+
+    episodes: int = Field(default=100, gt=0, description="how many")
+    seed: int = Field(default=1000, ge=0, description="from which each episode's seed is derived")
+
+
+class Arm(_Strict):
+    """One algorithm with its settings; what is not said here is as hyperparams/*.yml has it."""
+
+    algorithm: str = Field(description="name in the registry of mario-agents")
+    lanes: int | None = Field(default=None, gt=0, description="environments stepped together")
+    discount_per: Literal["step", "frame"] | None = Field(default=None, description="what gamma counts")
+    set: dict[str, Any] = Field(default_factory=dict, description="hyper-parameters")
+    env_options: dict[str, Any] = Field(
+        default_factory=dict, description="over the comparison's, each key replaced as a whole"
+    )
+
+
+class Comparison(_Strict):
+    """Arms that are compared at equal frames or equal steps, each with every seed."""
+
+    about: str = Field(description="what it is to show, one line")
+    env: str = Field(description="Gymnasium ID")
+    env_options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of it")
+    frames: int | None = Field(default=None, gt=0, description="budget of each run, emulated frames")
+    steps: int | None = Field(default=None, gt=0, description="budget of each run, decisions")
+    seeds: tuple[int, ...] = Field(min_length=1, description="of the runs")
+    evaluation: Evaluation = Evaluation()
+    arms: dict[str, Arm] = Field(min_length=1, description="by name")
+
+    @model_validator(mode="after")
+    def _has_one_budget(self) -> Comparison:
+        if (self.frames is None) == (self.steps is None):
+            raise ValueError("give frames or steps, not both and not neither")
+        return self
+
+
+class _File(_Strict):
+    version: int
+    comparisons: dict[str, Comparison]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm of a comparison with one seed: one run.
+
+    Attributes:
+        name: of the comparison.
+        comparison: the whole of it.
+        arm_name: of the arm.
+        seed: of the run.
+    """
+
+    name: str
+    comparison: Comparison
+    arm_name: str
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """How it is called where cells of several comparisons are listed."""
+        return f"{self.name}/{self.arm_name}-{self.seed}"
+
+    def folder(self, runs: Path) -> Path:
+        """Return its run folder."""
+        return runs / self.name / f"{self.arm_name}-{self.seed}"
+
+    @property
+    def _arm(self) -> Arm:
+        return self.comparison.arms[self.arm_name]
+
+    @property
+    def _env_options(self) -> dict[str, Any]:
+        return {**self.comparison.env_options, **self._arm.env_options}
+
+    @property
+    def _steps(self) -> int:
+        # A step has one frame at least, so where frames are the budget so many steps never end a run.
+        return self.comparison.steps or self.comparison.frames or 0
+
+    def train_command(self, runs: Path) -> list[str]:
+        """Return what trains it."""
+        arm, comparison = self._arm, self.comparison
+        command = ["mario-agents", "train", arm.algorithm, "--env", comparison.env]
+        for key, value in self._env_options.items():
+            command += ["--env-option", f"{key}={_as_yaml(value)}"]
+        command += ["--steps", str(self._steps)]
+        if comparison.frames is not None:
+            command += ["--frames", str(comparison.frames)]
+        command += ["--seed", str(self.seed), "--threads", "1", "--checkpoints", str(CHECKPOINTS)]
+        if arm.lanes is not None:
+            command += ["--lanes", str(arm.lanes)]
+        if arm.discount_per is not None:
+            command += ["--discount-per", arm.discount_per]
+        for key, value in arm.set.items():
+            command += ["--set", f"{key}={_as_yaml(value)}"]
+        return [*command, "--out", str(self.folder(runs))]
+
+    def evaluate_command(self, runs: Path) -> list[str]:
+        """Return what judges it."""
+        how = self.comparison.evaluation
+        folder = str(self.folder(runs))
+        return [
+            *("mario-agents", "evaluate", folder, "--episodes", str(how.episodes)),
+            *("--seed", str(how.seed), "--json"),
+        ]
+
+    def config(self) -> TrainConfig:
+        """Return what its run is told, as ``mario-agents train`` would settle it, hyperparams/*.yml included.
+
+        Raises:
+            ExperimentError: mario-agents refuses it.
+        """
+        arm = self._arm
+        try:
+            return configure_run(
+                arm.algorithm,
+                self.comparison.env,
+                steps=self._steps,
+                frames=self.comparison.frames,
+                seed=self.seed,
+                lanes=arm.lanes,
+                discount_per=arm.discount_per,
+                overrides=arm.set,
+                env_kwargs=self._env_options,
+                threads=1,
+                checkpoints=CHECKPOINTS,
+            )
+        except AgentsError as error:
+            raise ExperimentError(f"{self.name}, arm {self.arm_name}: {error}") from error
+
+
+def read_protocol(path: Path) -> dict[str, Comparison]:
+    """Read comparisons by name.
+
+    Raises:
+        ExperimentError: the file cannot be read, has an unknown key, or a value that does not fit.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExperimentError(f"{path} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    version = document.get("version") if isinstance(document, dict) else None
+    if version != VERSION:
+        raise ExperimentError(f"{path} has version {version!r}, this code reads version {VERSION}")
+    try:
+        return _File.model_validate(document).comparisons
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ExperimentError(f"{path}, {where}: {message}") from error
+
+
+def cells_of(
+    comparisons: dict[str, Comparison],
+    names: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    arms: Sequence[str] = (),
+) -> list[Cell]:
+    """Return the cells in the order in which they are run: every arm's first seed, then every arm's second.
+
+    Wherever it is broken off, all arms have had as many runs, to one.
+
+    Args:
+        comparisons: by name.
+        names: of comparisons; empty is all.
+        seeds: only these; empty is all.
+        arms: only these; empty is all.
+
+    Raises:
+        ExperimentError: there is no such comparison, or no such arm or seed in any that is asked for.
+    """
+    for name in names:
+        if name not in comparisons:
+            raise ExperimentError(f"no comparison {name!r}{did_you_mean(name, comparisons)}")
+    asked = {name: comparisons[name] for name in names or comparisons}
+    cells = [
+        (place, Cell(name, comparison, arm, seed))
+        for name, comparison in asked.items()
+        for place, seed in enumerate(comparison.seeds)
+        for arm in comparison.arms
+    ]
+    for kind, wanted, known in (
+        ("arm", arms, {cell.arm_name for _, cell in cells}),
+        ("seed", seeds, {cell.seed for _, cell in cells}),
+    ):
+        for one in wanted:
+            if one not in known:
+                there = ", ".join(map(str, sorted(known)))
+                raise ExperimentError(f"no {kind} {one} in {', '.join(asked)}; there are {there}")
+    cells.sort(key=lambda placed: placed[0])
+    return [
+        cell for _, cell in cells if (not seeds or cell.seed in seeds) and (not arms or cell.arm_name in arms)
+    ]
+
+
+def _as_yaml(value: Any) -> str:
+    """Write a value as one line of YAML.
+
+    >>> _as_yaml({"tiles": {"count": 1}}), _as_yaml(True), _as_yaml("on-policy")
+    ('{tiles: {count: 1}}', 'true', 'on-policy')
+    """
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
+    return text.removesuffix("\n").removesuffix("\n...")

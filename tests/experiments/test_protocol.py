@@ -1,0 +1,146 @@
+"""The protocol in the repository can be run as it stands; one that cannot is refused in a line."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from mario_agents.config import TrainConfig
+from mario_agents.quiet_import import import_sb3_quietly
+
+import_sb3_quietly()
+
+from mario_agents import cli, experiment  # noqa: E402
+from mario_agents import hyperparams as hp  # noqa: E402
+from mario_agents.algorithms.registry import find_algorithm  # noqa: E402
+from mario_agents.configure import probe_spaces  # noqa: E402
+from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv  # noqa: E402
+from mario_agents.schedules import Budget  # noqa: E402
+
+from experiments.errors import ExperimentError  # noqa: E402
+from experiments.protocol import Cell, cells_of, read_protocol  # noqa: E402
+
+PROTOCOL = Path(__file__).parents[2] / "experiments" / "protocol.yml"
+COMPARISONS = read_protocol(PROTOCOL)
+FIRST = [cell for cell in cells_of(COMPARISONS) if cell.seed == 1]
+WITHOUT_BOX2D = pytest.mark.skipif(
+    find_spec("Box2D") is None,
+    reason="BipedalWalker needs gymnasium[box2d]; nox -s experiments has it",
+)
+EVERY_ARM = [
+    pytest.param(cell, marks=WITHOUT_BOX2D if "Walker" in cell.comparison.env else ()) for cell in FIRST
+]
+
+TINY = """
+version: 1
+comparisons:
+  pole:
+    about: which is which
+    env: CartPole-v1
+    steps: 100
+    seeds: [3, 1]
+    arms:
+      ppo: {algorithm: ppo}
+      a2c: {algorithm: a2c, set: {ent_coef: 0.1}}
+  other:
+    about: the same
+    env: CartPole-v1
+    frames: 100
+    seeds: [1]
+    arms:
+      dqn: {algorithm: dqn}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "protocol.yml"
+    path.write_text(text)
+    return path
+
+
+# Box2D's bindings as they are imported: as an error, it would end the interpreter.
+@pytest.mark.filterwarnings("ignore:builtin type:DeprecationWarning")
+@pytest.mark.parametrize("cell", EVERY_ARM, ids=[cell.label for cell in FIRST])
+def test_the_command_of_every_arm_is_accepted(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told(Exception):  # noqa: N818 -- carries what train would have been told
+        config: TrainConfig
+        run: Path
+
+    def train(config: TrainConfig, run: Path) -> None:
+        told = Told()
+        told.config, told.run = config, run
+        raise told
+
+    monkeypatch.setattr(experiment, "train", train)
+    program, *arguments = cell.train_command(Path("runs"))
+    with pytest.raises(Told) as caught:
+        cli.app(arguments, standalone_mode=False)
+
+    config = caught.value.config
+    assert program == "mario-agents"
+    assert config == cell.config()
+    assert caught.value.run == cell.folder(Path("runs"))
+    lanes = SpacesOnlyVecEnv(*probe_spaces(config.env_id, config.env_kwargs), config.lanes)
+    settings = {"device": "cpu", "seed": 1}
+    hp.build(find_algorithm(config.algorithm), config.hyperparams, config.policy, lanes, Budget(), **settings)
+
+
+def test_arms_of_a_comparison_have_one_budget_and_differ() -> None:
+    for name in COMPARISONS.keys() - {"bipedal-walker"}:
+        cells = [cell for cell in FIRST if cell.name == name]
+        configs = [cell.config() for cell in cells]
+        assert len({(config.steps, config.frames, config.seed) for config in configs}) == 1
+        assert len({config.model_dump_json() for config in configs}) == len(configs)
+
+
+def test_seeds_are_balanced_wherever_it_is_broken_off(tmp_path: Path) -> None:
+    comparisons = read_protocol(written(tmp_path, TINY))
+    labels = [cell.label for cell in cells_of(comparisons)]
+    assert labels == ["pole/ppo-3", "pole/a2c-3", "other/dqn-1", "pole/ppo-1", "pole/a2c-1"]
+    assert [cell.label for cell in cells_of(comparisons, ["pole"], [1], ["a2c"])] == ["pole/a2c-1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "with_this", "line"),
+    [
+        ("steps: 100", "steps: 100\n    sedes: [1]", r"comparisons\.pole\.sedes: unknown key"),
+        ("steps: 100", "steps: 100\n    frames: 9", r"comparisons\.pole: .*frames or steps, not both"),
+        ("seeds: [3, 1]", "seeds: []", r"comparisons\.pole\.seeds: .*at least 1 item"),
+        ("version: 1", "version: 2", r"has version 2, this code reads version 1"),
+        ("version: 1", "version: [", r"is not YAML: "),
+    ],
+)
+def test_a_bad_protocol_is_refused_in_a_line(tmp_path: Path, text: str, with_this: str, line: str) -> None:
+    path = written(tmp_path, TINY.replace(text, with_this, 1))
+    with pytest.raises(ExperimentError, match=line) as caught:
+        read_protocol(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "with_this", "line"),
+    [
+        ("algorithm: a2c", "algorithm: a2d", r"pole, arm a2c: unknown algorithm 'a2d'.*a2c"),
+        ("ent_coef", "ent_coeff", r"pole, arm a2c: a2c has no hyper-parameter 'ent_coeff'.*ent_coef"),
+        ("CartPole-v1", "CartPole-v9", r"pole, arm ppo: .*CartPole-v9"),
+    ],
+)
+def test_what_mario_agents_refuses_names_the_arm(
+    tmp_path: Path, text: str, with_this: str, line: str
+) -> None:
+    cells = cells_of(read_protocol(written(tmp_path, TINY.replace(text, with_this))), ["pole"], [1])
+    with pytest.raises(ExperimentError, match=line):
+        [cell.config() for cell in cells]
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    comparisons = read_protocol(written(tmp_path, TINY))
+    for arguments, line in (
+        ((["pol"],), "no comparison 'pol'.*pole"),
+        ((["pole"], [2]), "no seed 2 in pole; there are 1, 3"),
+        ((["pole"], [], ["dqn"]), "no arm dqn in pole; there are a2c, ppo"),
+    ):
+        with pytest.raises(ExperimentError, match=line):
+            cells_of(comparisons, *arguments)
