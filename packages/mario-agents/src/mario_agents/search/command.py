@@ -14,7 +14,7 @@ from mario_agents.errors import AgentsError, did_you_mean
 from mario_agents.search.goals import Goal
 from mario_agents.search.interruption import Interruption
 from mario_agents.search.progress import showing
-from mario_agents.search.search import Found, SearchConfig, parse_stages, search_stage
+from mario_agents.search.stage import Found, SearchConfig, parse_stages, search_stage
 
 _MINUTES = 5.0
 _INTERRUPTED = 130

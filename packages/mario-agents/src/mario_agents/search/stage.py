@@ -1,4 +1,4 @@
-"""``mario-agents search``: a way through each stage, kept as a movie that was proved by playing it."""
+"""The search of one stage: a way through it, kept as a movie that was proved by playing it."""
 
 from __future__ import annotations
 
