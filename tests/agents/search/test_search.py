@@ -22,8 +22,8 @@ from mario_agents.search.cells import PlaceCells
 from mario_agents.search.explorer import Explorer
 from mario_agents.search.goals import Goal
 from mario_agents.search.saved import load
-from mario_agents.search.stage import Found, SearchConfig, parse_stages, search_stage
 from mario_agents.search.selection import NewAndRare
+from mario_agents.search.stage import Found, SearchConfig, parse_stages, search_stage
 from mario_envs.buttons import LEFT, PLAYED, RIGHT, A
 from mario_envs.emulators.native import NativeEmulator
 from mario_envs.game import ram_map, stages

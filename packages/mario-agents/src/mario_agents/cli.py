@@ -387,7 +387,8 @@ def search(
     Every solution is proved by playing it from the stage's start. To watch: mario-envs movie play
     DIR/1-1.movie
 
-    With --frames the same seed finds the same, whatever the machine. Exits with 1 if a stage is not solved.
+    Ctrl-C saves, and the same command goes on. A seed finds the same again, with any number of threads, as
+    far as frames go. Exits with 1 if a stage is not solved.
 
     Example: mario-agents search 1-1 4-4 --out solutions
 
