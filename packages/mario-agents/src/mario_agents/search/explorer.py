@@ -8,13 +8,13 @@ console, which takes microseconds here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from mario_envs.buttons import PLAYED, A, Button, ButtonPlan
 from mario_envs.emulators.native import NativeEmulator
 from mario_envs.game import stages
 from mario_envs.game.state import GameState, decode
+from numpy.typing import NDArray
 
 from mario_agents.search.archive import NO_NODE, Archive, Arrays, join, split
 from mario_agents.search.button_runs import LEAST_RUNS, MOST_RUNS, draw_runs
@@ -24,8 +24,8 @@ from mario_agents.search.selection import SelectionRule
 
 # Frames between two looks at where Mario is. Fewer find more cells and cost more Python.
 _LOOK = 8
-# The lowest row of tiles is 16 px high and Mario's place is 32 px above his feet: lower down there is no
-# ground, and he is falling out of the picture. Nothing begins there.
+# The lowest row of tiles begins 224 px down, and Mario's y is 32 px above his feet: from below 192 he falls
+# out of the picture, and nothing is to be gained by going back there.
 _LOWEST = 200
 _BITS = np.array([int(button) for button in PLAYED], np.uint8)
 _BITS_A = int(PLAYED[A])
@@ -95,6 +95,7 @@ class Explorer:
         self._run = draw_runs(lanes, random)
         self._run.frames[:] = 0
         self._seen: dict[int, int] = {}
+        self._world_and_stage = stages.parse_stage(stage)
         self._begin(stage)
 
     def _begin(self, stage: str) -> None:
@@ -128,9 +129,12 @@ class Explorer:
         self._remember(plan, ran)
         ram = self._emulator.ram(self._lanes)
         state = decode(ram)
-        clears = self._clears(state)
-        self._keep(ram, state)
-        over = state.clear | state.dead
+        # A warp zone leads to another stage, whose flag does not clear this one.
+        world, stage = self._world_and_stage
+        here = (state.world == world) & (state.stage == stage)
+        clears = self._clears(state, here)
+        self._keep(ram, state, here)
+        over = state.clear | state.dead | ~here
         self._runs_left[over], self._run.frames[over] = 0, 0
         return clears
 
@@ -164,7 +168,7 @@ class Explorer:
         holds[taps, A] = np.minimum(run.period, frames)[taps] // 2
         return ButtonPlan(holds, frames, np.zeros_like(holds))
 
-    def _remember(self, plan: ButtonPlan, ran: Any) -> None:
+    def _remember(self, plan: ButtonPlan, ran: NDArray[np.int32]) -> None:
         """Write down the buttons of the frames that ran."""
         held = (plan.holds > 0) @ _BITS
         jump = plan.holds[:, A].tolist()
@@ -174,19 +178,19 @@ class Explorer:
             since += bytes([buttons]) * pressed
             since += bytes([buttons & ~_BITS_A]) * (frames - pressed)
 
-    def _clears(self, state: GameState) -> list[Clear]:
+    def _clears(self, state: GameState, here: NDArray[np.bool_]) -> list[Clear]:
         clears = []
-        for lane in np.flatnonzero(state.clear).tolist():
-            node = self.archive.add_node(int(self._node[lane]), bytes(self._since[lane]))
-            buttons = self.archive.buttons_to(node)
+        for lane in np.flatnonzero(state.clear & here).tolist():
+            buttons = self.archive.buttons_to(int(self._node[lane])) + bytes(self._since[lane])
             clears.append(Clear(buttons, int(state.score[lane]), int(state.time[lane])))
         return clears
 
-    def _keep(self, ram: Any, state: GameState) -> None:
+    def _keep(self, ram: NDArray[np.uint8], state: GameState, here: NDArray[np.bool_]) -> None:
         """Keep the cells that are new or better reached."""
         keys = self._cells(ram, state)
         scores, xs, areas = state.score.tolist(), state.x.tolist(), state.area.tolist()
-        for lane in np.flatnonzero(~state.clear & ~state.dead & (state.y < _LOWEST)).tolist():
+        goes_on = here & ~state.clear & ~state.dead & (state.y < _LOWEST)
+        for lane in np.flatnonzero(goes_on).tolist():
             key = keys[lane].tobytes()
             node = int(self._node[lane])
             frames = self.archive.frames_to(node) + len(self._since[lane])
