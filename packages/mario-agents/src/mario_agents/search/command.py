@@ -53,8 +53,9 @@ def search(
     Raises:
         AgentsError: anything that the user can put right.
     """
-    if goal not in list(Goal):
-        raise AgentsError(f"no goal {goal!r}{did_you_mean(goal, list(Goal))}")
+    goals = [each.value for each in Goal]
+    if goal not in goals:
+        raise AgentsError(f"no goal {goal!r}{did_you_mean(goal, goals)}")
     if minutes is None and frames is None:
         minutes = _MINUTES
     config = SearchConfig(

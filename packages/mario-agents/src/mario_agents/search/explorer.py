@@ -27,6 +27,8 @@ _LOOK = 8
 # The lowest row of tiles begins 224 px down, and Mario's y is 32 px above his feet: from below 192 he falls
 # out of the picture, and nothing is to be gained by going back there.
 _LOWEST = 200
+# Where a maze leads back beyond a map's beginning, x is below 0, which the game writes as a page of 0xFF.
+_BELOW_ZERO = 0x8000
 _BITS = np.array([int(button) for button in PLAYED], np.uint8)
 _BITS_A = int(PLAYED[A])
 
@@ -201,7 +203,8 @@ class Explorer:
             self.archive.keep(key, node, scores[lane], self._emulator.save(lane))
             self._node[lane] = node
             self._since[lane].clear()
-            self._seen[areas[lane]] = max(self._seen.get(areas[lane], 0), xs[lane])
+            x = xs[lane] if xs[lane] < _BELOW_ZERO else 0
+            self._seen[areas[lane]] = max(self._seen.get(areas[lane], 0), x)
 
     def to_arrays(self) -> Arrays:
         """Return all that decides how the search goes on, but the generator's state."""

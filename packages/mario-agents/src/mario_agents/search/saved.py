@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -39,7 +40,8 @@ def load(path: Path, **expected: Any) -> tuple[Arrays, dict[str, Any]]:
         AgentsError: the file is damaged, of another version, or of another search.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # From memory: of a damaged file NumPy would leave the descriptor open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         facts = json.loads(arrays.pop("header").tobytes())
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
