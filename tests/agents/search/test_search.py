@@ -143,10 +143,10 @@ def test_another_search_or_damage_in_the_folder_is_named(tmp_path: Path) -> None
 
 def test_speed_finds_a_shorter_way_than_the_first(tmp_path: Path) -> None:
     config = SearchConfig(lanes=16, threads=1, frames=600_000)
-    first = search_stage("3-4", config, tmp_path / "clear")
+    first = search_stage("1-4", config, tmp_path / "clear")
     assert (first.solved, first.stopped_by) == (True, "solved")
     more = replace(config, goal=Goal.SPEED, frames=2 * first.frames_searched)
-    second = search_stage("3-4", more, tmp_path / "speed")
+    second = search_stage("1-4", more, tmp_path / "speed")
     assert second.stopped_by == "frames"
     assert first.frames is not None
     assert second.frames is not None
@@ -220,15 +220,15 @@ def test_all_is_every_stage() -> None:
 
 
 def test_the_command_solves_proves_and_remembers(cli: Cli, tmp_path: Path) -> None:
-    arguments = ("search", "3-4", "--frames", 600_000, "--threads", 1, "--out", tmp_path, "--json")
+    arguments = ("search", "1-4", "--frames", 600_000, "--lanes", 16, "--out", tmp_path, "--json")
     done = cli(*arguments)
     (found,) = (Found(**row) for row in json.loads(done.stdout))
     assert found.solved
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["3-4.json", "3-4.movie"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-4.json", "1-4.movie"]
     assert json.loads(cli(*arguments).stdout) == json.loads(done.stdout)
     table = cli(*arguments[:-1]).stdout.splitlines()
     assert table[0].split("  ")[0] == "stage"
-    assert table[1].split()[:2] == ["3-4", "yes"]
+    assert table[1].split()[:2] == ["1-4", "yes"]
 
 
 @pytest.mark.parametrize(
@@ -247,13 +247,13 @@ def test_bad_input_is_one_line(cli: Cli, tmp_path: Path, arguments: tuple[Any, .
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(cli: Cli, tmp_path: Path) -> None:
-    arguments = ["search", "3-4", "--goal", "speed", "--threads", "1", "--out", str(tmp_path), "--json"]
+    arguments = ["search", "1-4", "--goal", "speed", "--lanes", "16", "--out", str(tmp_path), "--json"]
     process = subprocess.Popen(
         [*COMMAND, *arguments, "--minutes", "60"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not (tmp_path / "3-4.movie").exists():
+    while not (tmp_path / "1-4.movie").exists():
         assert time.monotonic() < deadline, "nothing was found"
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.1)
