@@ -20,4 +20,8 @@ evaluate = subprocess.run([*command, "evaluate", "pole", "--episodes", "1"], cap
 assert evaluate.returncode != 0, "evaluate cannot work without mario-eval"
 assert "mario-agents[mario]" in evaluate.stderr, evaluate.stderr
 assert "Traceback" not in evaluate.stderr, evaluate.stderr
-print("mario-agents alone: trained on CartPole, and said what evaluate needs")
+search = subprocess.run([*command, "search", "1-1", "--out", "found"], capture_output=True, text=True)
+assert search.returncode == 1, "search cannot work without mario-envs"
+assert search.stderr.count("\n") == 1, search.stderr
+assert "mario-agents[mario]" in search.stderr, search.stderr
+print("mario-agents alone: trained on CartPole, and said what evaluate and search need")

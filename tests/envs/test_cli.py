@@ -53,13 +53,13 @@ def test_plugins_prints_json_and_tries_each_out() -> None:
         assert row["state"] == "ok"
 
 
-@pytest.mark.parametrize("arguments", [(), ("list",), ("plugins",), ("play",)])
+@pytest.mark.parametrize("arguments", [(), ("list",), ("plugins",), ("play",), ("movie",)])
 def test_help_teaches(arguments: tuple[str, ...]) -> None:
     done = cli(*arguments, "--help")
     assert done.returncode == 0
     assert "Usage: mario-envs" in done.stdout
     if not arguments:
-        for command in ("list", "plugins", "play"):
+        for command in ("list", "plugins", "play", "movie"):
             assert command in done.stdout
         assert "MarioScore-1-1-ContinuousFrames-v0" in " ".join(done.stdout.split())
 

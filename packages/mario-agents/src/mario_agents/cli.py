@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -368,6 +369,61 @@ def zoo(
             print(f"    {key}: {value}")
         if "refused" in entry:
             print(f"    not for this environment: {entry['refused']}")
+
+
+@app.command()
+def search(
+    stages: Annotated[list[str], typer.Argument(metavar="STAGE…", help="1-1 to 8-4, or all.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="For movies; the same again goes on.")],
+    goal: Annotated[
+        str, typer.Option(help="clear: any way through; score: the most points; speed: the fewest frames.")
+    ] = "clear",
+    minutes: Annotated[
+        float | None, typer.Option(help="At most so long for each stage, all calls together; else 5.")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="At most so many emulated frames for each stage.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of everything that is drawn.")] = 0,
+    lanes: Annotated[int, typer.Option(min=1, help="Consoles side by side.")] = 64,
+    threads: Annotated[int, typer.Option(min=0, help="Processor cores to use; 0 is all.")] = 0,
+    rom: Annotated[Path | None, typer.Option(metavar="PATH", help="A ROM of your own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search for a way through stages, and keep it as movies.
+
+    It goes back to places that it knows and tries buttons there, with no idea of what the stage is like.
+    Every solution is proved by playing it from the stage's start. To watch: mario-envs movie play
+    DIR/1-1.movie
+
+    Ctrl-C saves, and the same command goes on. A seed finds the same again, with any number of threads, as
+    far as frames go. Exits with 1 if a stage is not solved.
+
+    Example: mario-agents search 1-1 4-4 --out solutions
+
+    Example: mario-agents search all --minutes 1 --out solutions
+
+    Example: mario-agents search 1-1 --goal score --minutes 10 --out points
+    """
+    if find_spec("mario_envs") is None:
+        raise AgentsError('searching needs mario-envs: pip install "mario-agents[mario]"')
+    from mario_agents.search.command import search as search_stages
+
+    _check_minutes(minutes)
+    raise typer.Exit(
+        search_stages(
+            stages,
+            goal=goal,
+            minutes=minutes,
+            frames=frames,
+            seed=seed,
+            lanes=lanes,
+            threads=threads,
+            rom=rom,
+            out=out,
+            as_json=as_json,
+        )
+    )
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, Any]:

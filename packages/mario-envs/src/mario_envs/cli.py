@@ -1,4 +1,4 @@
-"""The command line: ``mario-envs list | plugins | play | bench``."""
+"""The command line: ``mario-envs list | plugins | play | movie | bench``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mario_envs.movies import commands
 from mario_envs.plugins.errors import unknown
 
 app = typer.Typer(
@@ -18,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(commands.app, name="movie")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -105,7 +108,7 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; whatever is wrong with the input ends in one line and exit status 1."""
     try:
         return app(arguments)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         typer.echo(f"mario-envs: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:

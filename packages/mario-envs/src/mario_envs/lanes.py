@@ -34,9 +34,6 @@ from mario_envs.settings import Settings
 #: NTSC frames per second (https://www.nesdev.org/wiki/Cycle_reference_chart).
 FRAMES_PER_SECOND = 60.0988
 
-# The longest end of a stage: flag, fireworks, castle, next stage's first frame. Seen: some 900 frames.
-_MAX_ENDING_FRAMES = 3_600
-
 LaneNumbers = NDArray[np.intp]
 
 
@@ -334,8 +331,8 @@ class Lanes:
         if not len(rows):
             return
         wanted = None if pictures is None else pictures[rows]
-        keep = None if wanted is None else self._keep_last(rows, _MAX_ENDING_FRAMES)
-        idle = ButtonPlan.steady(Button(0), _MAX_ENDING_FRAMES, len(rows))
+        keep = None if wanted is None else self._keep_last(rows, stages.MAX_ENDING_FRAMES)
+        idle = ButtonPlan.steady(Button(0), stages.MAX_ENDING_FRAMES, len(rows))
         after.frame[rows] += self.emulator.run(
             lanes[rows], idle, stop=stop, keep=keep, pictures=wanted, on_frame=on_frame
         )

@@ -124,6 +124,10 @@ MODE_TASK = Field(0x0772, "OperMode_Task: 0 loads an area, 3 plays; in mode 2, 4
 DEATH_MUSIC = Field(0x0712, "DeathMusicLoaded: 1 once the player has fallen into a pit")
 PRE_LEVEL_TIMER = Field(0x07A0, "frames of the black screen before a level, in units of 21")
 
+# Mazes, which lead back where the wrong way was taken
+TURNINGS_RIGHT = Field(0x06D9, "MultiLoopCorrectCntr: turnings that were passed the right way")
+TURNINGS_PASSED = Field(0x06DA, "MultiLoopPassCntr: turnings that were passed; after the third both are 0")
+
 # What the area is like
 AREA_TYPE = Field(0x074E, "0 water, 1 above ground, 2 below ground, 3 castle")
 HARD_MODE = Field(0x06CC, "SecondaryHardMode: 1 from 5-3 on; shorter lifts")

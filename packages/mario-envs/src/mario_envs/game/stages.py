@@ -28,6 +28,9 @@ ENDINGS = (
     StopCondition(at.DEATH_MUSIC.address, 1, 255),
 )
 
+#: The longest end of a stage: flag, fireworks, castle, next stage's first frame. Seen: some 900 frames.
+MAX_ENDING_FRAMES = 3_600
+
 _GAME_OVER = StopCondition(at.GAME_MODE.address, GameMode.GAME_OVER, GameMode.GAME_OVER)
 
 #: After the flag or a death: the game loads the next area (all score is counted then), or is over.
