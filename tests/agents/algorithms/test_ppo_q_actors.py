@@ -61,7 +61,9 @@ def one_and_three(**settings: Any) -> tuple[list[PPOQ], PPOQ]:
 def same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each actor draw the same, whether it is alone or one of several."""
     noise = torch.randn(STATES, BUTTONS, generator=torch.Generator().manual_seed(6))
-    monkeypatch.setattr(torch, "randn_like", lambda rows: noise.repeat(len(rows) // STATES, 1))
+    monkeypatch.setattr(
+        torch, "randn_like", lambda rows: noise.repeat(rows.shape[-2] // STATES, 1).expand(rows.shape)
+    )
 
 
 def states() -> torch.Tensor:
@@ -99,7 +101,7 @@ def test_an_update_of_three_is_that_of_each(deterministic: bool, monkeypatch: py
     """Losses, clip, KL and multiplier of each are its own; what another actor played is replay to it."""
     settings: dict[str, Any] = {
         "data": "on-policy", "ent_coef": 0.2, "clip_range": 0.02, "target_kl": 0.001, "learning_rate": 1e-2,
-        "policy_kwargs": {"deterministic": deterministic},
+        "action_samples": 2, "mean_limit": 0.1, "policy_kwargs": {"deterministic": deterministic},
     }  # fmt: skip
     alone, three = one_and_three(**settings)
     players = torch.arange(STATES) % ACTORS

@@ -365,7 +365,7 @@ class PPOQ(OffPolicyAlgorithm):
         """Draw K actions in each state, ``[K, B, n]``; log-probabilities of a deterministic actor are 0."""
         if self._deterministic:
             return policy.mean.tanh()[None], torch.zeros_like(policy.mean)[None]
-        return policy.act(policy.mean.new_empty(self.action_samples, *policy.mean.shape).normal_())
+        return policy.act(torch.randn_like(policy.mean.expand(self.action_samples, -1, -1)))
 
     @torch.no_grad()
     def _next_values(
