@@ -141,6 +141,24 @@ def test_another_search_or_damage_in_the_folder_is_named(tmp_path: Path) -> None
             search_stage("4-1", SHORT, tmp_path)
 
 
+def test_a_movie_of_another_s_is_not_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "4-1.movie"
+    file.write_text("mine")
+    with pytest.raises(AgentsError, match=r"4-1\.movie exists and is not of this search; give another --out"):
+        search_stage("4-1", SHORT, tmp_path)
+    assert file.read_text() == "mine"
+
+
+def test_a_movie_that_is_gone_is_found_again(tmp_path: Path) -> None:
+    config = SearchConfig(lanes=16, threads=1, frames=600_000)
+    file = tmp_path / "1-4.movie"
+    search_stage("1-4", config, tmp_path)
+    content = file.read_bytes()
+    file.unlink()
+    assert search_stage("1-4", config, tmp_path).solved
+    assert file.read_bytes() == content
+
+
 def test_speed_finds_a_shorter_way_than_the_first(tmp_path: Path) -> None:
     config = SearchConfig(lanes=16, threads=1, frames=600_000)
     first = search_stage("1-4", config, tmp_path / "clear")

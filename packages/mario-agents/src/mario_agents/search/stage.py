@@ -13,7 +13,7 @@ import numpy as np
 from mario_envs.emulators import native
 from mario_envs.game.roms import Rom, load_rom
 from mario_envs.game.stages import STAGES, parse_stage
-from mario_envs.movies.file import SUFFIX, read_movie, write_movie
+from mario_envs.movies.file import SUFFIX, write_movie
 from mario_envs.movies.movie import Outcome
 from mario_envs.movies.replay import record
 
@@ -136,7 +136,7 @@ class _Done:
     """The result of a search that found what it was for, as a file beside the movie."""
 
     def __init__(self, stage: str, config: SearchConfig, out: Path, rom: Rom) -> None:
-        self._path = out / f"{stage}.json"
+        self._path, self._movie = out / f"{stage}.json", out / f"{stage}{SUFFIX}"
         self.identity: dict[str, Any] = {
             "stage": stage,
             "goal": config.goal.value,
@@ -148,7 +148,7 @@ class _Done:
         }
 
     def read(self) -> Found | None:
-        if not self._path.exists():
+        if not self._path.exists() or not self._movie.exists():
             return None
         try:
             document = json.loads(self._path.read_bytes())
@@ -188,6 +188,8 @@ class _Search:
         self._best: Outcome | None = None
         if self._archive.exists():
             self._go_on()
+        elif self._movie.exists():
+            raise AgentsError(f"{self._movie} exists and is not of this search; give another --out")
         self._frames_before = self._explorer.frames
         self._began = time.monotonic()
 
@@ -196,8 +198,9 @@ class _Search:
         self._explorer.restore(arrays)
         self._random.bit_generator.state = facts["random"]
         self._seconds_before = facts["seconds"]
-        if self._movie.exists():
-            self._best = read_movie(self._movie).outcome
+        # As it was then: a movie that was written later is found again, on the same way.
+        if facts["best"] is not None and self._movie.exists():
+            self._best = Outcome(**facts["best"])
 
     @property
     def _seconds(self) -> float:
@@ -207,6 +210,8 @@ class _Search:
         """Search until it is found, the budget is used up, or somebody interrupts."""
         next_save = time.monotonic() + _SECONDS_BETWEEN_SAVES
         next_standing = time.monotonic()
+        if not self._archive.exists():
+            self._save()  # whatever happens, a movie that is found has its search beside it
         try:
             while (stopped_by := interrupted() or self._over()) is None:
                 for clear in self._explorer.advance():
@@ -256,7 +261,12 @@ class _Search:
             self._best = outcome
 
     def _save(self) -> None:
-        facts = {**self._done.identity, "random": self._random.bit_generator.state, "seconds": self._seconds}
+        facts = {
+            **self._done.identity,
+            "random": self._random.bit_generator.state,
+            "seconds": self._seconds,
+            "best": None if self._best is None else asdict(self._best),
+        }
         save(self._archive, self._explorer.to_arrays(), facts)
 
     def _standing(self) -> Standing:
