@@ -41,7 +41,7 @@ def parts(observations):
 
 
 def tells(infos, name, row):
-    """Return whether a row has an info; a lane that has just begun has no frames, and perhaps no other has."""
+    """Return whether a row has an info; one that has just begun has no frames, and perhaps none has."""
     return f"_{name}" in infos and bool(infos[f"_{name}"][row])
 
 
