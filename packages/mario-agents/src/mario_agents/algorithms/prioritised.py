@@ -17,6 +17,7 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from torch.nn import functional
 
+from mario_agents.algorithms.descent import descend
 from mario_agents.storage.replay import StoreReplay
 
 #: From an algorithm and a batch to the loss and the error of each transition, both ``[B]``.
@@ -95,11 +96,7 @@ def train_by_priority(
         replay.update_priorities(ids, errors)
         loss = (weights * losses).mean()
         seen.append(loss.item())
-        model.policy.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        if model.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(model.policy.parameters(), model.max_grad_norm)
-        model.policy.optimizer.step()
+        descend(loss, model.policy.optimizer, model.max_grad_norm)
     model._n_updates += gradient_steps
     model.logger.record("train/n_updates", model._n_updates, exclude="tensorboard")
     model.logger.record("train/loss", float(np.mean(seen)))

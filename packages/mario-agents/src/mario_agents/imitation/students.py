@@ -14,6 +14,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import Tensor
 from torch.optim import Optimizer
 
+from mario_agents.algorithms.descent import descend
 from mario_agents.algorithms.ppo_q import PPOQ
 from mario_agents.algorithms.ppo_q.losses import pool
 
@@ -195,11 +196,5 @@ def student_of(model: BaseAlgorithm) -> Student:
 
 
 def _step(loss: Tensor, optimizer: Optimizer, limit: float | None) -> None:
-    if not loss.requires_grad:
-        return  # there is nothing of that kind to learn
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call] # as torch has it
-    if limit is not None:
-        for group in optimizer.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], limit)
-    optimizer.step()
+    if loss.requires_grad:  # else there is nothing of that kind to learn
+        descend(loss, optimizer, limit)

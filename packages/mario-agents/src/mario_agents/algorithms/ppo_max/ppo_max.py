@@ -18,6 +18,7 @@ from stable_baselines3.common.utils import FloatSchedule, LinearSchedule, explai
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from mario_agents.algorithms.descent import descend
 from mario_agents.algorithms.finite import check_finite
 from mario_agents.algorithms.ppo_max import losses
 from mario_agents.algorithms.ppo_max.distributions import log_prob_of_buttons
@@ -244,11 +245,7 @@ class PPOMax(PPO):
         self._check_finite(loss, "loss is")
         if self.target_kl is not None and kl > 1.5 * self.target_kl:
             return False
-        self.policy.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # as torch has it
-        if self.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
-        self.policy.optimizer.step()
+        descend(loss, self.policy.optimizer, self.max_grad_norm)
         return True
 
     def _check_finite(self, numbers: Tensor, what: str) -> None:

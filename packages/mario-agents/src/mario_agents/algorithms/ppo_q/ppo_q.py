@@ -16,6 +16,7 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedul
 from stable_baselines3.common.utils import polyak_update
 from torch import Tensor
 
+from mario_agents.algorithms.descent import descend
 from mario_agents.algorithms.finite import check_finite
 from mario_agents.algorithms.ppo_q import losses
 from mario_agents.algorithms.ppo_q.losses import Gaussian, Pool
@@ -433,18 +434,11 @@ class PPOQ(OffPolicyAlgorithm):
             excess = self._by_actor(kl).T - self.target_kl
             loss = loss + losses.dual_loss(self.log_kl_coef, excess)
         if loss.requires_grad:
-            self.dual_optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call] # as torch has it
-            self.dual_optimizer.step()
+            descend(loss, self.dual_optimizer, None)
 
     def _descend(self, loss: Tensor, optimizer: torch.optim.Optimizer, name: str) -> None:
         _check_finite(loss, name, self._n_updates)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # as torch has it
-        if self.max_grad_norm is not None:
-            for group in optimizer.param_groups:
-                torch.nn.utils.clip_grad_norm_(group["params"], self.max_grad_norm)
-        optimizer.step()
+        descend(loss, optimizer, self.max_grad_norm)
 
     def _log(self, logged: dict[str, list[float]]) -> None:
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
