@@ -11,6 +11,7 @@ import yaml
 from mario_agents.config import TrainConfig
 from mario_agents.configure import configure_run
 from mario_agents.errors import AgentsError, did_you_mean
+from mario_agents.yaml_files import read_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from experiments.errors import ExperimentError
@@ -167,11 +168,9 @@ def read_protocol(path: Path) -> dict[str, Comparison]:
         ExperimentError: the file cannot be read, has an unknown key, or a value that does not fit.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ExperimentError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        document = read_yaml(path)
+    except AgentsError as error:
+        raise ExperimentError(str(error)) from error
     version = document.get("version") if isinstance(document, dict) else None
     if version != VERSION:
         raise ExperimentError(f"{path} has version {version!r}, this code reads version {VERSION}")

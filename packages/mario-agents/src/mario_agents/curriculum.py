@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from mario_agents.errors import AgentsError
+from mario_agents.yaml_files import checked, read_yaml
 
 
 class Level(BaseModel):
@@ -34,19 +34,8 @@ def read_curriculum(path: Path) -> tuple[Level, ...]:
     Raises:
         AgentsError: the file cannot be read, is of another form, or its levels do not follow each other.
     """
-    try:
-        levels = TypeAdapter(tuple[Level, ...]).validate_python(yaml.safe_load(path.read_text("utf-8")))
-    except OSError as error:
-        raise AgentsError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise AgentsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise AgentsError(
-            f"{path}: {place}: {first['msg']}; write a list such as "
-            "[{until: 0.3, env: {reward: original}}]"
-        ) from None
+    example = "a list such as [{until: 0.3, env: {reward: original}}]"
+    levels = checked(path, read_yaml(path), TypeAdapter(tuple[Level, ...]), example)
     ends = [level.until for level in levels]
     if ends != sorted(set(ends)):
         raise AgentsError(f"{path}: each level must end later than the one before, not at {ends}")

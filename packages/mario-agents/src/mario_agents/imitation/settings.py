@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from mario_agents.errors import AgentsError
+from mario_agents.yaml_files import checked, read_yaml
 
 
 class SelfImitation(BaseModel):
@@ -55,15 +54,5 @@ def read_imitation(path: Path) -> SelfImitation:
     Raises:
         AgentsError: the file cannot be read, is of another form, or a setting has no such value.
     """
-    try:
-        return SelfImitation.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
-    except OSError as error:
-        raise AgentsError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise AgentsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise AgentsError(
-            f"{path}: {place}: {first['msg']}; write a mapping such as {{imitate: 1.0, avoid: 0.1}}"
-        ) from None
+    example = "a mapping such as {imitate: 1.0, avoid: 0.1}"
+    return checked(path, read_yaml(path) or {}, TypeAdapter(SelfImitation), example)
