@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from mario_agents.atomic import open_atomically
 from mario_agents.errors import AgentsError
 from mario_agents.search.archive import Arrays
+from mario_agents.storage.saved import SavedArrays, write_arrays
 
 _VERSION = 1
 
@@ -24,9 +25,8 @@ def save(path: Path, arrays: Arrays, facts: dict[str, Any]) -> None:
         OSError: it cannot be written; what had the name is as it was.
     """
     header = json.dumps({"version": _VERSION, **facts}).encode()
-    parts: dict[str, Any] = {"header": np.frombuffer(header, np.uint8), **arrays}
     with open_atomically(path) as file:
-        np.savez(file, **parts)
+        write_arrays(file, [("header", np.frombuffer(header, np.uint8)), *arrays.items()])
 
 
 def load(path: Path, **expected: Any) -> tuple[Arrays, dict[str, Any]]:
@@ -40,15 +40,29 @@ def load(path: Path, **expected: Any) -> tuple[Arrays, dict[str, Any]]:
         AgentsError: the file is damaged, of another version, or of another search.
     """
     try:
-        # From memory: of a damaged file NumPy would leave the descriptor open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with zipfile.ZipFile(path) as archive:
+            saved = SavedArrays(archive)
+            arrays = {name: saved[name] for name in saved.names("")}
         facts = json.loads(arrays.pop("header").tobytes())
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise AgentsError(f"{path} is damaged ({error}); delete it, or give another folder") from None
-    for name, value in {"version": _VERSION, **expected}.items():
-        if facts.get(name) != value:
-            raise AgentsError(
-                f"{path} was searched with {name} {facts.get(name)!r}, not {value!r}; give another --out"
-            )
+    check_same(path, facts, {"version": _VERSION, **expected})
     return arrays, facts
+
+
+def check_same(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Check that a file is of the search that is asked for.
+
+    Args:
+        path: of the file.
+        found: facts in it.
+        expected: those that must be as given.
+
+    Raises:
+        AgentsError: one is another.
+    """
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise AgentsError(
+                f"{path} was searched with {name} {found.get(name)!r}, not {value!r}; give another --out"
+            )

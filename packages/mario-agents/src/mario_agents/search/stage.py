@@ -23,7 +23,7 @@ from mario_agents.search.cells import CellRule, PlaceCells
 from mario_agents.search.explorer import Clear, Explorer
 from mario_agents.search.goals import Goal
 from mario_agents.search.progress import Show, Standing
-from mario_agents.search.saved import load, save
+from mario_agents.search.saved import check_same, load, save
 from mario_agents.search.selection import NewAndRare, SelectionRule
 
 _SECONDS_BETWEEN_SAVES = 60.0
@@ -155,12 +155,7 @@ class _Done:
             found, identity = Found(**document["found"]), document["search"]
         except (ValueError, TypeError, KeyError):
             raise AgentsError(f"{self._path} is damaged; delete it, or give another folder") from None
-        for name, value in self.identity.items():
-            if identity.get(name) != value:
-                raise AgentsError(
-                    f"{self._path} was searched with {name} {identity.get(name)!r}, not {value!r}; "
-                    "give another --out"
-                )
+        check_same(self._path, identity, self.identity)
         return found
 
     def write(self, found: Found) -> None:
