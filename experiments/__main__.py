@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from mario_agents.errors import AgentsError
+from mario_agents.interruption import INTERRUPTED
 from mario_agents.quiet_import import import_sb3_quietly
 from mario_eval.errors import EvaluationError
 
@@ -71,7 +72,7 @@ def experiments(
                 failed = runner.run(to_do, jobs, None if limit_minutes is None else limit_minutes * 60)
             except KeyboardInterrupt:
                 print("experiments: stopped; the same command goes on", file=sys.stderr)
-                raise typer.Exit(130) from None
+                raise typer.Exit(INTERRUPTED) from None
     for name in asked:
         if found[name].lines:
             print(tables(name, comparisons[name], found[name]))

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mario_agents.errors import AgentsError
+from mario_agents.interruption import INTERRUPTED
 from mario_agents.quiet_import import import_sb3_quietly
 
 if TYPE_CHECKING:
     from mario_agents.experiment import Outcome
-
-#: What a shell reports for a process that SIGINT ended.
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="mario-agents",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch.utils.hooks import RemovableHandle
 
+from mario_agents.interruption import Interruption
 from mario_agents.schedules import Budget
 
 
@@ -44,30 +43,17 @@ class StopTraining(BaseCallback):
         self._budget = budget
         self._level_is_over = level_is_over
         self._ended: str | None = None
-        self._signal: signal.Signals | None = None
         self._hook: RemovableHandle | None = None
-        self._previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._interruption = Interruption("saving after this step; again to leave without saving")
 
     def __enter__(self) -> StopTraining:
-        for number in self._previous:
-            signal.signal(number, self._on_signal)
+        self._interruption.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_signals_back()
-
-    def _give_signals_back(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signal = signal.Signals(number)
-        self._give_signals_back()
-        print(
-            f"\n{self._signal.name}: saving after this step; again to leave without saving", file=sys.stderr
-        )
+        self._interruption.__exit__(kind, error, trace)
 
     def _on_training_start(self) -> None:
         if isinstance(self.model, OnPolicyAlgorithm):
@@ -92,8 +78,8 @@ class StopTraining(BaseCallback):
             self._ended = "level"
 
     def _on_step(self) -> bool:
-        if self._signal is not None:
-            self.reason = self._signal.name
+        if self._interruption.reason is not None:
+            self.reason = self._interruption.reason
             return False
         if self._budget.seconds is not None and self._budget.elapsed >= self._budget.seconds:
             self.reason = "minutes"

@@ -11,13 +11,12 @@ from pathlib import Path
 from mario_envs.emulators.protocol import EmulatorError
 
 from mario_agents.errors import AgentsError, did_you_mean
+from mario_agents.interruption import INTERRUPTED, Interruption
 from mario_agents.search.goals import Goal
-from mario_agents.search.interruption import Interruption
 from mario_agents.search.progress import showing
 from mario_agents.search.stage import Found, SearchConfig, parse_stages, search_stage
 
 _MINUTES = 5.0
-_INTERRUPTED = 130
 
 
 def search(
@@ -81,7 +80,7 @@ def search(
     print(json.dumps([asdict(found) for found in results], indent=2) if as_json else _table(results))
     if interruption.reason is not None:
         print(f"stopped by {interruption.reason}; to go on, give the same command again", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     unsolved = [found.stage for found in results if not found.solved]
     if unsolved:
         print(
