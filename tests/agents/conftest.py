@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,26 @@ from mario_agents.quiet_import import import_sb3_quietly
 
 import_sb3_quietly()
 
+Importable = Callable[[Path], AbstractContextManager[None]]
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = [str(Path(sys.executable).with_name("mario-agents"))]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "SDL_VIDEODRIVER": "dummy", "COLUMNS": "100"}
+
+
+@pytest.fixture(scope="session")
+def importable() -> Importable:
+    """Let this process, and those it starts, import a file of environments by its name."""
+
+    @contextmanager
+    def importing(file: Path) -> Iterator[None]:
+        folder = str(file.parent)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(folder)
+            patch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+            yield
+        sys.modules.pop(file.stem, None)
+
+    return importing
 
 
 @pytest.fixture(scope="session")
