@@ -26,7 +26,7 @@ def curve_of(run: Path, frames: int, seconds: float) -> dict[str, NDArray[np.flo
     Args:
         run: the run folder.
         frames: that it played.
-        seconds: that it trained.
+        seconds: that it kept a processor busy.
 
     Returns:
         Columns, ``[PARTS]`` each: ``part`` (1 to PARTS), ``frames`` and ``seconds`` at its end, ``episodes``

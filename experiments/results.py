@@ -39,7 +39,7 @@ class Result(BaseModel):
     seed: int
     steps: int = Field(description="decisions in training, summed over lanes")
     frames: int = Field(description="emulated frames in training, summed over lanes")
-    seconds: float = Field(description="of training, updates included")
+    seconds: float = Field(description="that training, updates included, kept a processor busy")
     episodes: int = Field(description="that ended in training")
     calls: int = Field(description="of train and resume: above 1 it was interrupted and went on")
     started: str = Field(description="UTC time, ISO 8601")

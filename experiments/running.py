@@ -153,13 +153,14 @@ class Runner:
             if measure in summary:
                 found = summary[measure]
                 evaluation[measure] = {"mean": found["mean"]["value"], "iqm": found["iqm"]["value"]}
+        seconds = _processor_seconds(manifest)
         result = Result(
             protocol=VERSION,
             arm=cell.arm_name,
             seed=cell.seed,
             steps=manifest.steps,
             frames=manifest.frames,
-            seconds=round(manifest.seconds, 1),
+            seconds=round(seconds, 1),
             episodes=manifest.episodes,
             calls=len(manifest.calls),
             started=manifest.started,
@@ -170,7 +171,7 @@ class Runner:
             versions={name: manifest.versions[name] for name in _VERSIONS if name in manifest.versions},
             git_commit=manifest.git_commit,
         )
-        curve = curve_of(run, manifest.frames, manifest.seconds)
+        curve = curve_of(run, manifest.frames, seconds)
         with self._lock:
             self._results[cell.name].add(result, curve)
         return result
@@ -215,6 +216,11 @@ def _manifest_of(run: Path, cell: Cell) -> Manifest | None:
         return None  # killed: the episodes after its last checkpoint are recorded, and would be so twice
     told = json.loads(manifest.config.model_dump_json())
     return None if differences(told, cell.config()) else manifest
+
+
+def _processor_seconds(manifest: Manifest) -> float:
+    """Return how long a run kept a processor busy: the clock tells of what runs beside it, too."""
+    return sum(call.processor_seconds or 0.0 for call in manifest.calls)
 
 
 def _has_ended(manifest: Manifest) -> bool:

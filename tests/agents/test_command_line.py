@@ -106,6 +106,8 @@ def test_minutes_stop_a_run_and_resume_adds_some(tmp_path: Path, cli: Cli) -> No
     second = json.loads(cli("resume", run, "--minutes", 0.02, "--json").stdout)
     assert second["stopped_by"] == "minutes"
     assert second["seconds"] >= first["seconds"] + 1.2
+    for call in json.loads((run / "manifest.json").read_text())["calls"]:
+        assert 0.1 < call["processor_seconds"]
 
 
 def test_continuous_actions_and_a_video(tmp_path: Path, cli: Cli) -> None:

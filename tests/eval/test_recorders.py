@@ -121,7 +121,8 @@ def test_arrays_used_again_gaps_and_terms_that_come_and_go_are_recorded_as_they_
             if step % 2:
                 infos |= {"x": x, "_x": some, "reward_terms": {"jump": jump, "_jump": some}}
             ended[:] = step == 5
-            rows = recorder.step(np.full(2, step), np.full(2, 0.5, np.float32), ended, never, infos)
+            recorder.step(np.full(2, step), np.full(2, 0.5, np.float32), ended, never, infos)
+        rows = recorder.finished()
     assert [row["return"] for row in rows] == [3.0, 3.0]
     assert [row["frames"] for row in rows] == [24, 6]
     assert [row["reward_terms/jump"] for row in rows] == [9.0, 0.0]

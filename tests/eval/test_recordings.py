@@ -12,13 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gymnasium import spaces
+from gymnasium.vector.utils import batch_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mario_eval import RecordingError, evaluate, write_report
-from mario_eval.recorders import RecordingFolder
+from mario_eval.recorders import Recorder, RecordingFolder, staging
 from mario_eval.recorders.parts import PartWriter
-from mario_eval.recorders.staging import StagedSteps
 from mario_eval.recordings import Recording
+from mario_eval.schema import SCHEMA_VERSION
 
 SLOW_RUN = """
 import sys
@@ -118,13 +120,9 @@ columns = st.dictionaries(st.sampled_from("abcd"), st.sampled_from([*MADE]))
 
 
 def assert_reads_back(writer, expected):
-    found = []
-    for file in sorted(writer.folder.glob("part-*.parquet")) if writer.folder.exists() else []:
-        found += pq.read_table(file).to_pylist()
-    assert len(found) == len(expected)
-    for ours, theirs in zip(expected, found, strict=True):
-        for name in {*ours, *theirs}:
-            assert theirs.get(name) == ours.get(name)
+    assert rows_of(writer) == [
+        {name: value for name, value in row.items() if value is not None} for row in expected
+    ]
 
 
 @settings(max_examples=150, deadline=None)
@@ -154,62 +152,106 @@ def test_every_value_that_was_written_is_read_back_and_every_gap_is_null(tmp_pat
     assert_reads_back(writer, expected)
 
 
-def masks_of(block):
-    """As the recorder hands them over: one for each column, or none at all if nothing is missing."""
-    masks = [mask for _, mask in block.values()]
-    if all(mask is None for mask in masks):
-        return None
-    return [np.ones(3, bool) if mask is None else mask for mask in masks]
+LANES = 3
+
+
+def infos_of(kinds):
+    """What an environment tells of a step, and each lane's values as they should be recorded."""
+    infos, values_of = {}, [{} for _ in range(LANES)]
+    for name, kind in kinds.items():
+        values, mask = MADE[kind](LANES)
+        infos[name] = values
+        if mask is not None:
+            infos[f"_{name}"] = mask
+        for lane in range(LANES):
+            if mask is None or mask[lane]:
+                values_of[lane][name] = values[lane].tolist()
+    return infos, values_of
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    steps=st.lists(
+    runs=st.lists(
         st.tuples(
-            st.integers(1, 150),
-            st.dictionaries(st.sampled_from("abcd"), st.sampled_from([*MADE])),
-            st.sets(st.integers(0, 2)),
+            st.integers(1, 30),
+            st.dictionaries(st.sampled_from("ab"), st.sampled_from([*MADE])),
+            st.dictionaries(st.sampled_from("cd"), st.sampled_from(["int", "float", "view", "masked"])),
+            st.sets(st.integers(0, LANES - 1)),
+            st.sets(st.integers(0, LANES - 1)),
             st.booleans(),
         ),
         max_size=6,
     )
 )
-def test_staged_steps_come_back_in_order_whatever_changes_between_them(tmp_path_factory, steps):
-    """Columns come, go and change their type, lanes pause, and a flush may come at any time."""
-    writer = PartWriter(tmp_path_factory.mktemp("staged") / "table", "steps")
-    staged = StagedSteps(writer, 3)
-    expected, number = [], 0
+def test_a_recorder_tells_every_step_and_sum_whatever_changes(tmp_path_factory, runs):
+    """Infos and terms come, go and change their types; lanes end, pause and go on; a flush comes any time."""
+    space = spaces.Discrete(1000)
+    out = tmp_path_factory.mktemp("recorder") / "rec"
+    steps, episodes = [], []
     compatible = {}
-    for repeats, kinds, paused, flush in steps:
-        # A table has one type for a column; numbers may widen, others stay what they were.
-        for name, kind in kinds.items():
-            first = compatible.setdefault(name, kind)
-            if {first, kind} & {"text", "list", "turned"} or (first, kind) == ("float", "int"):
-                kinds[name] = first
-        active = np.array([lane not in paused for lane in range(3)])
-        for _ in range(repeats):
-            block = {name: MADE[kind](3) for name, kind in kinds.items()}
-            block["row"] = np.arange(number, number + 3), None
-            staged.append(active, tuple(block), [values for values, _ in block.values()], masks_of(block))
-            for values, _ in block.values():
-                if values.dtype.kind in "if":
-                    values.flags.writeable = True
-                    values[...] = 99  # whoever made them may use the array again
-            block = {name: MADE[kind](3) for name, kind in kinds.items()}
-            for lane in np.flatnonzero(active):
-                row = {
-                    name: None if mask is not None and not mask[lane] else values[lane].tolist()
-                    for name, (values, mask) in block.items()
-                }
-                expected.append({**row, "row": number + int(lane)})
-            number += 3
-        if flush:
-            staged.drain()
-            writer.flush()
-    staged.drain()
-    writer.flush()
+    playing, begun = {}, 0
+    never = np.zeros(LANES, bool)
+    with pytest.MonkeyPatch.context() as patch, RecordingFolder(out, {"schema": SCHEMA_VERSION}) as folder:
+        # Steps are handed over often.
+        patch.setattr(staging, "_ROWS", 20 * LANES)
+        recorder = Recorder(space, batch_space(space, LANES), LANES, folder=folder, step_infos="ab")
+        for repeats, info_kinds, term_kinds, begins, ends, flush in runs:
+            # A table has one type for a column; numbers may widen, others stay what they were.
+            for name, kind in info_kinds.items():
+                first = compatible.setdefault(name, kind)
+                if {first, kind} & {"text", "list", "turned"} or (first, kind) == ("float", "int"):
+                    info_kinds[name] = first
+            lanes = sorted(begins)
+            recorder.begin(np.array(lanes, np.intp), range(begun, begun + len(lanes)), [None] * len(lanes))
+            for lane in lanes:
+                playing[lane] = {"episode": begun, "lane": lane, "steps": 0, "return": 0.0}
+                begun += 1
+            for repeat in range(repeats):
+                infos, values_of = infos_of(info_kinds)
+                terms, terms_of = infos_of(term_kinds)
+                if terms:
+                    infos["reward_terms"] = terms
+                ended = np.array([lane in ends and repeat == repeats - 1 for lane in range(LANES)])
+                actions, rewards = np.full(LANES, repeat), np.arange(LANES) + 0.25
+                recorder.step(actions, rewards, ended, never, infos)
+                finished = []
+                for lane, episode in sorted(playing.items()):
+                    summed = {f"reward_terms/{name}": value for name, value in terms_of[lane].items()}
+                    steps.append(
+                        {
+                            "episode": episode["episode"],
+                            "step": episode["steps"],
+                            "action": repeat,
+                            "frames": 1,
+                        }
+                        | {"reward": lane + 0.25, **values_of[lane], **summed}
+                    )
+                    episode["steps"] += 1
+                    for name, value in {"return": lane + 0.25, **summed}.items():
+                        episode[name] = episode.get(name, 0.0) + value
+                    if ended[lane]:
+                        finished.append(playing.pop(lane))
+                episodes += finished
+                if flush or finished:
+                    assert [row["episode"] for row in recorder.finished()] == [e["episode"] for e in finished]
+                for array in (actions, rewards, *infos.values(), *terms.values()):
+                    if isinstance(array, np.ndarray) and array.dtype.kind in "if":
+                        array[...] = 99  # whoever made it may use it again
+            if flush:
+                folder.flush()
+    assert rows_of(folder.steps) == steps
+    found = rows_of(folder.episodes)
+    assert len(found) == len(episodes)
+    for row, episode in zip(found, episodes, strict=True):
+        assert {name: row.get(name) for name in episode} == pytest.approx(episode)
 
-    assert_reads_back(writer, expected)
+
+def rows_of(writer):
+    """Return the rows of a table, without what is null in them."""
+    rows = []
+    for file in sorted(writer.folder.glob("part-*.parquet")) if writer.folder.exists() else []:
+        rows += pq.read_table(file).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 def part(folder, table="episodes"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,6 +282,7 @@ class _Training:
         if self.refill:
             callbacks.append(RefillReplay())
         callback = CallbackList(callbacks)
+        self.processor_began = time.process_time()
         self._write_manifest(ended=None, stopped_by=None)
         self.budget.start()
         try:
@@ -356,7 +358,12 @@ class _Training:
         return path
 
     def _write_manifest(self, ended: str | None, stopped_by: str | None) -> None:
-        update = {"ended": ended, "stopped_by": stopped_by, "sampling": self.learner.record()}
+        update = {
+            "ended": ended,
+            "stopped_by": stopped_by,
+            "sampling": self.learner.record(),
+            "processor_seconds": round(time.process_time() - self.processor_began, 3),
+        }
         self.calls[-1] = self.calls[-1].model_copy(update=update)
         config, call = self.config, self.calls[-1]
         Manifest(

@@ -49,6 +49,10 @@ class Call(BaseModel):
         default=None, description="steps, level, minutes, frames, SIGINT, SIGTERM or error"
     )
     from_step: int = Field(default=0, description="steps when the call began")
+    processor_seconds: float | None = Field(
+        default=None,
+        description="that its own process, not that of actors, kept processors busy; None if unknown",
+    )
     versions: dict[str, str] = Field(
         description="python, the operating system and every installed distribution"
     )

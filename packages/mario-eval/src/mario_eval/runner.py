@@ -219,8 +219,8 @@ def _play(
         actions = added.change(policy(observations, starts), starts)
         _check_shape(actions, env)
         observations, rewards, terminated, truncated, infos = env.step(actions)
-        finished = recorder.step(actions, rewards, terminated, truncated, infos)
-        for row in finished:
+        recorder.step(actions, rewards, terminated, truncated, infos)
+        for row in recorder.finished():
             rows.append(row)
             if stop_rule is not None:
                 stop = stop_rule.after(row["episode"], bool(row["clear"]))

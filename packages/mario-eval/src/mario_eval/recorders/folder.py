@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from mario_eval.errors import RecordingError
 from mario_eval.files import replaced_whole
 from mario_eval.manifest import now
 from mario_eval.recorders.parts import Column, PartWriter
-from mario_eval.recorders.staging import StagedSteps
 
 #: A part is written when this many rows wait …
 ROWS_PER_PART = 100_000
@@ -63,7 +62,7 @@ class RecordingFolder:
         self.episodes = PartWriter(path / "episodes", "episodes")
         self.steps = PartWriter(path / "steps", "steps")
         self._scalars = PartWriter(path / "scalars", "scalars")
-        self._staged: list[StagedSteps] = []
+        self._hand_over: list[Callable[[], None]] = []
         self._began = time.monotonic()
         self._set_due()
         self._broken = False
@@ -96,11 +95,9 @@ class RecordingFolder:
                 f"{self.path / 'manifest.json'} cannot be written: {_reason(error)}"
             ) from error
 
-    def stage_steps(self, lanes: int) -> StagedSteps:
-        """Return where the steps of a batch of so many lanes wait; :meth:`flush` takes them from there."""
-        staged = StagedSteps(self.steps, lanes)
-        self._staged.append(staged)
-        return staged
+    def before_flush(self, hand_over: Callable[[], None]) -> None:
+        """Call this at the beginning of each :meth:`flush`: it hands over rows that wait elsewhere."""
+        self._hand_over.append(hand_over)
 
     def record_scalars(self, steps: int, scalars: Mapping[str, float]) -> None:
         """Record numbers of training, such as losses.
@@ -118,10 +115,7 @@ class RecordingFolder:
 
     def flush_if_due(self) -> None:
         """Write parts if enough rows or enough time has gathered."""
-        rows = self.steps.rows
-        for staged in self._staged:
-            rows += staged.rows
-        if rows >= ROWS_PER_PART or time.monotonic() >= self._due_at:
+        if self.steps.rows >= ROWS_PER_PART or time.monotonic() >= self._due_at:
             self.flush()
 
     def flush(self) -> None:
@@ -135,8 +129,8 @@ class RecordingFolder:
         if self._broken:
             return
         try:
-            for staged in self._staged:
-                staged.drain()
+            for hand_over in self._hand_over:
+                hand_over()
             self.steps.flush()
             self.episodes.flush()
             self._scalars.flush()
