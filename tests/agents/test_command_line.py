@@ -107,7 +107,7 @@ def test_minutes_stop_a_run_and_resume_adds_some(tmp_path: Path, cli: Cli) -> No
     assert second["stopped_by"] == "minutes"
     assert second["seconds"] >= first["seconds"] + 1.2
     for call in json.loads((run / "manifest.json").read_text())["calls"]:
-        assert 0.1 < call["processor_seconds"]
+        assert call["processor_seconds"] > 0.1
 
 
 def test_continuous_actions_and_a_video(tmp_path: Path, cli: Cli) -> None:

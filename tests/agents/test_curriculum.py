@@ -108,6 +108,9 @@ def test_a_file_that_is_no_curriculum_is_refused(text: str, complaint: str, tmp_
     with pytest.raises(AgentsError, match=complaint) as refused:
         read_curriculum(path)
     assert "\n" not in str(refused.value)
+    path.write_bytes("until: ½".encode("latin-1"))
+    with pytest.raises(AgentsError, match="is not UTF-8"):
+        read_curriculum(path)
     with pytest.raises(AgentsError, match="cannot be read: No such file"):
         read_curriculum(tmp_path / "none.yml")
 

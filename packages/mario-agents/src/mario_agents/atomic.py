@@ -23,7 +23,10 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("wb") as file:
             yield file
-        put_in_place(temporary, path)
+        _flush(temporary)
+        temporary.replace(path)
+        if os.name == "posix":  # the rename is on the disk only when the folder is; Windows cannot flush one
+            _flush(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -41,19 +44,6 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     with open_atomically(path) as file:
         file.write(content)
-
-
-def put_in_place(temporary: Path, path: Path) -> None:
-    """Flush a finished file to the disk and give it its name, replacing what had it.
-
-    Args:
-        temporary: the file, in the same folder as ``path`` and closed.
-        path: its name from now on.
-    """
-    _flush(temporary)
-    temporary.replace(path)
-    if os.name == "posix":  # the rename is on the disk only when the folder is; Windows cannot flush one
-        _flush(path.parent)
 
 
 def _flush(path: Path) -> None:

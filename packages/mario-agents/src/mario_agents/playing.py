@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mario_agents.acting import find_checkpoint, load_agent
-from mario_agents.atomic import put_in_place
+from mario_agents.atomic import write_atomically
 from mario_agents.checkpoints import read_checkpoint
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
@@ -126,8 +126,9 @@ class _Film:
         except ImportError as error:
             raise AgentsError('video files need PyAV: pip install "mario-agents[video]"') from error
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._part = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part.mp4")
-        self._container = av.open(str(self._part), "w")
+        # Not into a file: libav's MP4 writer ends the process with a segmentation fault on a full disk.
+        self._content = io.BytesIO()
+        self._container = av.open(self._content, "w", format="mp4")
         return self
 
     def shoot(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -153,12 +154,9 @@ class _Film:
         if self._container is None:
             return
         assert self._path is not None
-        try:
-            if kind is None and self._stream is not None:
-                self._container.mux(self._stream.encode())
-                self._container.close()
-                put_in_place(self._part, self._path)
-            else:
-                self._container.close()
-        finally:  # a full disk refuses the last bytes, too
-            self._part.unlink(missing_ok=True)
+        shot = kind is None and self._stream is not None
+        if shot:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+        if shot:
+            write_atomically(self._path, self._content.getvalue())

@@ -17,12 +17,14 @@ def read_yaml(path: Path) -> Any:
     """Read a file; an empty one is None.
 
     Raises:
-        AgentsError: it cannot be read, or is not YAML.
+        AgentsError: it cannot be read, or is not YAML in UTF-8.
     """
     try:
         return yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise AgentsError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise AgentsError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8 text") from error
     except yaml.YAMLError as error:
         raise AgentsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
