@@ -113,6 +113,24 @@ def test_settings_that_do_not_exist_are_refused() -> None:
         AgentsError, match="data must be one of on-policy, mixed, off-policy, not 'offpolicy'"
     ):
         PPOQ("MlpPolicy", "Pendulum-v1", data="offpolicy")  # type: ignore[arg-type]
+    with pytest.raises(AgentsError, match="a correction weighs the likelihood of what was just played"):
+        PPOQ("MlpPolicy", "Pendulum-v1", data="off-policy", correction=1.0)
+    with pytest.raises(AgentsError, match="a correction weighs the likelihood of what was just played"):
+        PPOQ("MlpPolicy", "Pendulum-v1", correction=1.0, policy_kwargs={"deterministic": True})
+
+
+@pytest.mark.parametrize("clip_range", [0.2, None])
+def test_a_correction_moves_the_actor(clip_range: float | None) -> None:
+    moved = {}
+    for correction in (0.0, 1.0):
+        model = PPOQ(
+            "MlpPolicy", "Pendulum-v1", correction=correction, clip_range=clip_range, target_kl=None,
+            gradient_steps=1, batch_size=64, policy_kwargs={"net_arch": [16]}, seed=0, device="cpu",
+        )  # fmt: skip
+        model.learn(64)
+        moved[correction] = [part.detach().clone() for part in model.actor.parameters()]
+        assert ("train/missed" in model.logger.name_to_value) == (correction > 0)
+    assert not all(torch.equal(*pair) for pair in zip(moved[0.0], moved[1.0], strict=True))
 
 
 @pytest.mark.parametrize("action_net", [None, [8, 4]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gymnasium
@@ -180,6 +181,56 @@ def test_with_one_button_ratio_and_clip_are_ppos() -> None:
     assert (grads[1] * gate).sum().item() == pytest.approx(ppo.policy.log_std.grad.item(), abs=1e-6)
     assert ppo.policy.action_net.bias.grad is not None
     assert (grads[0] * gate).sum().item() == pytest.approx(ppo.policy.action_net.bias.grad.item(), abs=1e-6)
+
+
+def test_corrected_a_blind_critic_leaves_ppos_gradient() -> None:
+    """A critic that sees no action has no slope: what it missed is PPO's advantage, and the loss is PPO's."""
+    draw = torch.Generator().manual_seed(2)
+    shown = Gaussian(*(torch.randn(BATCH, 3, generator=draw).mul(0.3).requires_grad_() for _ in range(2)))
+    old = Gaussian(*(part.detach() + 0.1 for part in (shown.mean, shown.log_std)))
+    actions, _ = old.act(torch.randn(BATCH, 3, generator=draw))
+    advantages = torch.randn(BATCH, generator=draw)
+    ratios = losses.ratio(shown.log_prob(actions), old.log_prob(actions))
+    clip = 0.2
+
+    ppos = torch.min(ratios * advantages[:, None], ratios.clamp(1 - clip, 1 + clip) * advantages[:, None])
+    # An action that has grown likely and was bad: PPO's gradient grows with ρ, ours as far as the clip's end.
+    runs_away = (ratios > 1 + clip) & (advantages < 0)[:, None]
+    theirs = torch.autograd.grad(-(ppos * ~runs_away).sum(dim=1).mean(), (shown.mean, shown.log_std))
+    loss = losses.correction_loss(shown.log_prob(actions), ratios, advantages, 1 + clip)
+    ours = torch.autograd.grad(loss, (shown.mean, shown.log_std))
+    gate = losses.is_open(ratios, losses.rise_of_ratio(shown, actions, *ours), clip)
+    assert 0.2 < gate.float().mean() < 1.0
+    for our, their in zip(ours, theirs, strict=True):
+        assert torch.allclose(our * gate * ~runs_away, their, atol=1e-6)
+
+
+def test_the_correction_makes_up_for_a_critic_that_is_wrong() -> None:
+    """Of a known reward, through a critic with the wrong slope: the sum of both gradients is the true one."""
+    rows, mean, std = 400_000, 0.3, 0.5
+    torch.manual_seed(4)
+    policy = Gaussian(torch.full((rows, 1), mean).requires_grad_(), torch.full((rows, 1), std).log())
+
+    def reward(actions: torch.Tensor) -> torch.Tensor:
+        return -(actions - 0.7).square()
+
+    def critic(actions: torch.Tensor) -> torch.Tensor:
+        return -2.0 * actions
+
+    def slope(loss: torch.Tensor) -> float:
+        return float(torch.autograd.grad(loss, policy.mean)[0].sum())
+
+    def drawn() -> torch.Tensor:
+        return policy.act(torch.randn(rows, 1))[0]
+
+    true = slope(-reward(drawn()).mean())
+    through_q = slope(-critic(drawn()).mean())
+    actions = drawn().detach()
+    missed = (reward(actions) - critic(actions))[:, 0]
+    loss = losses.correction_loss(policy.log_prob(actions), torch.ones(rows, 1), missed, math.inf)
+    corrected = through_q + slope(loss)
+    assert abs(through_q - true) > 1.0
+    assert corrected == pytest.approx(true, abs=0.03)
 
 
 def test_clipping_is_button_by_button() -> None:

@@ -130,6 +130,23 @@ def actor_loss(values: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
     return (alpha * log_prob - values).mean()
 
 
+def correction_loss(log_prob: Tensor, ratios: Tensor, missed: Tensor, limit: float) -> Tensor:
+    """Return minus the batch's mean of Σ over buttons of ρ log π(a|s) · (y − Q(s, a)).
+
+    The gradient through Q is as right as Q is. What came of an action says what Q missed of it; moving the
+    action's likelihood by that much corrects the gradient, Q being an action-dependent control variate (Liu
+    et al. 2018, arXiv 1710.11198, equation 6; Gu et al. 2017, arXiv 1611.02247).
+
+    Args:
+        log_prob: log π(a|s) of each button, ``[B, n]``.
+        ratios: ρ of each button, ``[B, n]``; no gradient is taken through it.
+        missed: y − Q(s, a) of the action, ``[B]``; 0 where nothing is known of what came of it.
+        limit: the most that ρ counts, as in V-trace; infinity is no limit.
+    """
+    weights = ratios.detach().clamp(max=limit)
+    return -(weights * log_prob).sum(dim=1).mul(missed.detach()).mean()
+
+
 def excess(mean: Tensor, limit: float) -> Tensor:
     """Return Σ over buttons of max(|μ| − limit, 0)², ``[B]``.
 

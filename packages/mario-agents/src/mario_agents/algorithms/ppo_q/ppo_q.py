@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
@@ -67,6 +68,8 @@ class PPOQ(OffPolicyAlgorithm):
         target_kl: KL from the anchor that a multiplier β holds, nats per state; None has no such term.
         mean_limit: where |μ| of a button, before tanh, lies above this, the square of the excess is added to
             the actor's loss; None adds none.
+        correction: weight of what the critics missed of a fresh transition's return, y − Q(s, a), which moves
+            the actor by the action's likelihood, as PPO's advantage does; 0 leaves it to Q alone.
         ent_coef: α, a number or a schedule; or "auto" or "auto_0.1" to hold the entropy at
             ``target_entropy``.
         target_entropy: of all buttons together, nats; "auto" is −n, as in SAC.
@@ -128,6 +131,7 @@ class PPOQ(OffPolicyAlgorithm):
         clip_range: float | None = 0.2,
         target_kl: float | None = 0.1,
         mean_limit: float | None = None,
+        correction: float = 0.0,
         ent_coef: str | float | Schedule = "auto_0.03",
         target_entropy: str | float = "auto",
         dual_learning_rate: float | None = 3e-3,
@@ -180,6 +184,7 @@ class PPOQ(OffPolicyAlgorithm):
         )
         self.data, self.q_lambda = data, q_lambda
         self.clip_range, self.target_kl, self.mean_limit = clip_range, target_kl, mean_limit
+        self.correction = correction
         self.ent_coef, self.target_entropy = ent_coef, target_entropy
         self.dual_learning_rate, self.anchor_tau = dual_learning_rate, anchor_tau
         self.rollouts = rollouts
@@ -209,6 +214,11 @@ class PPOQ(OffPolicyAlgorithm):
         self.actor, self.critic = self.policy.actor, self.policy.critic
         self.critic_target, self.anchor = self.policy.critic_target, self.policy.anchor
         self._deterministic, self._n_actors = self.policy.deterministic, self.policy.n_actors
+        if self.correction and (self._deterministic or self.data == "off-policy"):
+            raise AgentsError(
+                "a correction weighs the likelihood of what was just played: it needs an actor that is not "
+                "deterministic, and data on-policy or mixed"
+            )
         self._rollouts: deque[list[Segment]] = deque(maxlen=self.rollouts)
         buttons = int(np.prod(self.action_space.shape or ()))
         self._entropy_goal = -float(buttons) if self.target_entropy == "auto" else float(self.target_entropy)
@@ -262,7 +272,7 @@ class PPOQ(OffPolicyAlgorithm):
         shown = Gaussian(*(part.detach().requires_grad_() for part in (policy.mean, policy.log_std)))
         drawn, log_probs = self._act(shown)
         alpha = self.log_ent_coef.detach().exp()
-        old = self.anchor.gaussian(observations).detach() if self._has_trust_region else None
+        old = self.anchor.gaussian(observations).detach() if self._has_anchor else None
         kl = None if old is None else losses.kl_divergence(old, policy)
         self._update_duals(log_probs.detach().sum(dim=-1), kl, logged)
 
@@ -283,17 +293,27 @@ class PPOQ(OffPolicyAlgorithm):
 
         value = losses.pool(self.critic(observations, drawn), self.actor_pool)
         actor_loss = losses.actor_loss(value, log_probs.sum(dim=-1), alpha)
+        ratios = None
+        if old is not None and (self.clip_range is not None or self.correction):
+            # At an action of the actor's anchor: the one that was played, where it played that just now.
+            played = (players == torch.arange(self._n_actors, device=self.device)[:, None]).flatten()
+            drawn_by_anchor, _ = old.act(torch.randn_like(old.mean))
+            taken = torch.where(played[:, None], actions.repeat(self._n_actors, 1), drawn_by_anchor)
+            log_probs_taken = shown.log_prob(taken)
+            ratios = losses.ratio(log_probs_taken, old.log_prob(taken)).detach()
+        if ratios is not None and self.correction:
+            missed = played * (targets - self._judged(observations, actions)).repeat(self._n_actors)
+            limit = math.inf if self.clip_range is None else 1.0 + self.clip_range
+            actor_loss = actor_loss + self.correction * losses.correction_loss(
+                log_probs_taken, ratios, missed, limit
+            )
+            logged.setdefault("missed", []).append(missed.square().mean().sqrt().item())
         # A deterministic actor's loss does not depend on its std. Each of M actors has a gradient of its own,
         # of the mean over its rows.
         mean_grad, log_std_grad = torch.autograd.grad(
             self._n_actors * actor_loss, (shown.mean, shown.log_std), materialize_grads=True
         )
-        if old is not None and self.clip_range is not None:
-            # At an action of the actor's anchor: the one that was played, where it played that just now.
-            played = (players == torch.arange(self._n_actors, device=self.device)[:, None]).flatten()
-            drawn_by_anchor, _ = old.act(torch.randn_like(old.mean))
-            taken = torch.where(played[:, None], actions.repeat(self._n_actors, 1), drawn_by_anchor)
-            ratios = losses.ratio(shown.log_prob(taken), old.log_prob(taken)).detach()
+        if ratios is not None and self.clip_range is not None:
             rises = losses.rise_of_ratio(shown, taken, mean_grad, log_std_grad).detach()
             is_open = losses.is_open(ratios, rises, self.clip_range)
             mean_grad, log_std_grad = mean_grad * is_open, log_std_grad * is_open
@@ -324,6 +344,11 @@ class PPOQ(OffPolicyAlgorithm):
             logged.setdefault(f"std/{button}", []).append(std.detach().exp().mean().item())
         if self._n_actors > 1:
             self._log_actors(policy.detach(), value.detach().mean(dim=0), logged)
+
+    @torch.no_grad()
+    def _judged(self, observations: Any, actions: Tensor) -> Tensor:
+        """Return Q(s, a), pooled as what drives the actor is, ``[B]``."""
+        return losses.pool(self.critic(observations, actions), self.actor_pool)
 
     def _by_actor(self, rows: Tensor) -> Tensor:
         """Return what each of M actors has: ``[M·B, …]`` → ``[M, B, …]``."""
@@ -359,8 +384,9 @@ class PPOQ(OffPolicyAlgorithm):
         return replay
 
     @property
-    def _has_trust_region(self) -> bool:
-        return not self._deterministic and (self.clip_range is not None or self.target_kl is not None)
+    def _has_anchor(self) -> bool:
+        takes_ratios = self.clip_range is not None or self.target_kl is not None or self.correction > 0
+        return not self._deterministic and takes_ratios
 
     def _act(self, policy: Gaussian) -> tuple[Tensor, Tensor]:
         """Draw K actions in each state, ``[K, B, n]``; log-probabilities of a deterministic actor are 0."""
