@@ -119,6 +119,14 @@ def test_settings_that_do_not_exist_are_refused() -> None:
         PPOQ("MlpPolicy", "Pendulum-v1", correction=1.0, policy_kwargs={"deterministic": True})
 
 
+def test_a_correction_of_what_older_policies_played_is_refused() -> None:
+    for order in ("free", "bounded:1"):
+        with pytest.raises(AgentsError, match="use --order strict, or --set correction=0"):
+            configure_run(
+                "ppo_q", "Pendulum-v1", steps=100, sampler="async", order=order, overrides={"correction": 1.0}
+            )
+
+
 @pytest.mark.parametrize("clip_range", [0.2, None])
 def test_a_correction_moves_the_actor(clip_range: float | None) -> None:
     moved = {}

@@ -107,6 +107,12 @@ def check_sampling(algorithm: Algorithm, config: TrainConfig) -> None:
             raise AgentsError(
                 f"{algorithm.name} keeps the states of the networks that played: use --order strict"
             )
+    if config.hyperparams.get("correction") and order.kind != "strict":
+        # On 1-1 in free order it went from 11 % cleared to none within 100,000 steps (docs/results.md).
+        raise AgentsError(
+            f"{algorithm.name}'s correction weighs what its policy of now played: use --order strict, or "
+            "--set correction=0"
+        )
     if config.pools > 1 and not off_policy:
         raise AgentsError(f"{algorithm.name} keeps no replay that could be made of pools: leave --pools out")
     if config.pools > 1 and config.hyperparams.get("buffer_size", 1_000_000) < config.pools:
