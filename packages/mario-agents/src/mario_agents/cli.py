@@ -117,6 +117,12 @@ def train(
         Path | None,
         typer.Option(metavar="FILE.yml", help="Levels to learn first: a list of {until: SHARE, env: {…}}."),
     ] = None,
+    cloning: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yml", help="Learn from demonstrations first: {demonstrations: [1-1.movie, …], …}."
+        ),
+    ] = None,
     imitation: Annotated[
         Path | None,
         typer.Option(
@@ -139,6 +145,7 @@ def train(
     """
     import_sb3_quietly()
     from mario_agents import experiment
+    from mario_agents.cloning.settings import read_cloning
     from mario_agents.configure import configure_run
     from mario_agents.curriculum import read_curriculum
     from mario_agents.imitation.settings import read_imitation
@@ -167,6 +174,7 @@ def train(
         overrides=_pairs(set_, "--set"),
         env_kwargs=_pairs(env_option, "--env-option"),
         curriculum=() if curriculum is None else read_curriculum(curriculum),
+        cloning=None if cloning is None else read_cloning(cloning),
         imitation=None if imitation is None else read_imitation(imitation),
         device=device,
         threads=threads,

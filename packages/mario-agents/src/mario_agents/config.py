@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mario_agents.cloning.settings import BehaviourCloning
 from mario_agents.curriculum import Level
 from mario_agents.imitation.settings import SelfImitation
 
@@ -22,6 +23,9 @@ class TrainConfig(BaseModel):
     )
     curriculum: tuple[Level, ...] = Field(
         default=(), description="environments to learn in first, one after the other"
+    )
+    cloning: BehaviourCloning | None = Field(
+        default=None, description="learning from demonstrations before training; None is not to"
     )
     imitation: SelfImitation | None = Field(
         default=None, description="learning from its own best and worst episodes; None is not to"

@@ -25,6 +25,7 @@ from mario_agents.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
+from mario_agents.cloning.clone import clone_demonstrations
 from mario_agents.config import TrainConfig
 from mario_agents.configure import OpenLanes
 from mario_agents.curriculum import level_at
@@ -203,6 +204,8 @@ class _Training:
         )
         self.stop = StopTraining(self.budget, lambda: level_at(config.curriculum, self.used()) > self.level)
         self.model = self._make_model()
+        if config.cloning is not None and self.checkpoint is None:
+            clone_demonstrations(self.model, config)
         # More steps or minutes make the share that was used a smaller one; what was passed stays passed.
         self.level = max(info.level if info else 0, level_at(config.curriculum, self.used()))
         sampler = make_sampler(

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from mario_envs.actions.base import to_array
+from mario_envs.actions.base import Action, to_array
 from mario_envs.buttons import BUTTON_NAMES
 from mario_envs.lanes import Lanes
 from mario_envs.rendering import FPS, RENDER_MODES, Renderer
@@ -65,6 +65,11 @@ class MarioEnv(gymnasium.Env[Any, Any]):
         self.observation_space = self._lanes.observation.space
         self._over = True
         self._observation: Any = None
+
+    @property
+    def action(self) -> Action:
+        """The action plugin, which makes button plans of actions."""
+        return self._lanes.action
 
     @property
     def provenance(self) -> dict[str, Any]:

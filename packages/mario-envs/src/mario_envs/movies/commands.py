@@ -1,11 +1,11 @@
-"""The command line: ``mario-envs movie play | verify | video | export | import``."""
+"""The command line: ``mario-envs movie play | verify | holds | video | export | import``."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -95,6 +95,51 @@ def verify(
         typer.echo(json.dumps(rows, indent=2))
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def holds(
+    file: File,
+    frames_per_unit: Annotated[float, typer.Option(help="Frames that a value of 1 means.")] = 120,
+    min_frames: Annotated[int, typer.Option(min=1, help="Least number of frames in a step.")] = 1,
+    fresh_press: Annotated[
+        bool, typer.Option("--fresh-press", help="A and B come up before each new hold.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, for programs, with the actions.")
+    ] = False,
+) -> None:
+    """Show a movie as decisions: from which frame, for how many, and how long each button is still held.
+
+    They are actions of an environment with ContinuousFrames that has the same options, and play the movie
+    frame for frame.
+    """
+    from mario_envs.actions.continuous_frames import ContinuousFrames
+    from mario_envs.buttons import BUTTON_NAMES
+    from mario_envs.movies.file import read_movie
+    from mario_envs.movies.holds import holds_of
+
+    movie = read_movie(file)
+    action = ContinuousFrames(frames_per_unit=frames_per_unit, min_frames=min_frames, fresh_press=fresh_press)
+    found = holds_of(movie, action, str(file))
+    rows: list[dict[str, Any]] = [
+        {
+            "frame": int(frame),
+            "frames": int(frames),
+            "holds": {name: int(hold) for name, hold in zip(BUTTON_NAMES, row, strict=True) if hold},
+            "action": values.tolist(),
+        }
+        for frame, frames, row, values in zip(
+            found.first_frames, found.frames, found.holds, found.actions, strict=True
+        )
+    ]
+    if as_json:
+        typer.echo(json.dumps({"start": movie.start, "action": asdict(action), "decisions": rows}, indent=2))
+        return
+    typer.echo(f"{file}: {len(rows):,} decisions in {len(movie.buttons):,} frames, from {movie.start}")
+    for row in rows:
+        held = "  ".join(f"{name} {frames}" for name, frames in row["holds"].items())
+        typer.echo(f"{row['frame']:>6} {row['frames']:>4}  {held}".rstrip())
 
 
 @app.command()

@@ -1,0 +1,120 @@
+"""Decisions that somebody took: what was seen, and what was done; and the file that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mario_agents.errors import AgentsError
+from mario_agents.storage.segment import Leaves, to_leaves
+
+#: Of a file's arrays: ``actions``, and ``observations`` or ``observations/KEY`` for each key of a Dict space.
+_ACTIONS, _OBSERVATIONS = "actions", "observations"
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """N decisions, in no order.
+
+    Attributes:
+        observations: what was seen before each, ``[N, …]`` by key; "" where it is no Dict.
+        actions: what was done, ``[N, …]``, as the environment takes it.
+    """
+
+    observations: Leaves
+    actions: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Demonstrations]) -> Demonstrations:
+        """Return all of them as one."""
+        return cls(
+            {
+                key: np.concatenate([part.observations[key] for part in parts])
+                for key in parts[0].observations
+            },
+            np.concatenate([part.actions for part in parts]),
+        )
+
+
+def read_recorded(
+    path: Path, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
+) -> Demonstrations:
+    """Read recorded decisions from an ``.npz``, as ``np.savez(path, observations=…, actions=…)`` writes it.
+
+    Of a Dict space, each key has an array of its own, ``observations/KEY``. Nothing in it is unpickled.
+
+    Args:
+        path: the file.
+        observation_space: of one lane.
+        action_space: of one lane.
+
+    Raises:
+        AgentsError: it cannot be read, lacks an array, or holds what these spaces do not.
+    """
+    try:
+        # Not np.load: it takes what is no archive for an array, or for a pickle.
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise AgentsError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, BadZipFile, EOFError) as error:
+        raise AgentsError(f"{path} is no .npz of plain arrays, as np.savez writes it") from error
+    parts = (
+        observation_space.spaces if isinstance(observation_space, spaces.Dict) else {"": observation_space}
+    )
+    wanted = {f"{_OBSERVATIONS}/{key}" if key else _OBSERVATIONS: space for key, space in parts.items()}
+    missing = [name for name in [*wanted, _ACTIONS] if name not in arrays]
+    if missing:
+        raise AgentsError(f"{path} has no array {missing[0]!r}; it has {', '.join(arrays) or 'none'}")
+    number = len(arrays[_ACTIONS]) if arrays[_ACTIONS].ndim else 0
+    if not number:
+        raise AgentsError(f"{path} has no decisions")
+    for name, space in {**wanted, _ACTIONS: action_space}.items():
+        _check(arrays[name], name, space, number, path)
+    return Demonstrations(
+        {key: arrays[f"{_OBSERVATIONS}/{key}" if key else _OBSERVATIONS] for key in parts}, arrays[_ACTIONS]
+    )
+
+
+def _check(array: NDArray[Any], name: str, space: spaces.Space[Any], number: int, path: Path) -> None:
+    """Refuse rows that are not of the space."""
+    shape = (number, *(space.shape or ()))
+    if array.shape != shape or array.dtype.kind not in "biuf":
+        raise AgentsError(
+            f"{path}: {name} are {array.dtype} of shape {array.shape}, not numbers of shape {shape}"
+        )
+    low, high = _bounds(space)
+    outside = ~((array >= low) & (array <= high)).reshape(number, -1).all(axis=1)  # and so is what is NaN
+    if outside.any():
+        raise AgentsError(f"{path}: row {int(outside.argmax())} of {name} is outside {space}")
+
+
+def _bounds(space: spaces.Space[Any]) -> tuple[Any, Any]:
+    """Return the least and greatest numbers of a space."""
+    if isinstance(space, spaces.Discrete):
+        return space.start, space.start + space.n - 1
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.start, space.start + space.nvec - 1
+    if isinstance(space, spaces.MultiBinary):
+        return 0, 1
+    assert isinstance(space, spaces.Box)
+    return space.low, space.high
+
+
+def as_row(observation: Any) -> Leaves:
+    """Return one observation as a batch of one, by key, in memory of its own.
+
+    >>> as_row(np.zeros(3))[""].shape
+    (1, 3)
+    """
+    return {key: part[None].copy() for key, part in to_leaves(observation).items()}

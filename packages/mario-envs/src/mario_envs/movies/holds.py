@@ -1,0 +1,56 @@
+"""Movies as decisions: which buttons, and for how long, as ContinuousFrames is told."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mario_envs.actions.base import ActionError
+from mario_envs.actions.continuous_frames import ContinuousFrames
+from mario_envs.actions.decisions import Decisions, decide
+from mario_envs.buttons import PLAYED, Button
+from mario_envs.movies.movie import POWER_ON, Movie, MovieError
+
+
+def holds_of(movie: Movie, action: ContinuousFrames, name: str = "the movie") -> Decisions:
+    """Return the actions that play a movie in an environment, frame for frame.
+
+    The environment begins at the movie's stage, without no-ops. Its reset waits the movie's first frame.
+
+    Args:
+        movie: of a stage.
+        action: with the options that the environment has.
+        name: what messages call the movie.
+
+    Returns:
+        Decisions with the movie's own frame numbers; the first begins at frame 1.
+
+    Raises:
+        MovieError: no actions can; says which frame is in the way, and which option to change.
+
+    Example:
+        >>> from mario_envs.movies.replay import record
+        >>> movie = record("1-1", bytes([0] + [Button.RIGHT] * 10 + [Button.RIGHT | Button.A] * 14))
+        >>> found = holds_of(movie, ContinuousFrames(min_frames=1, frames_per_unit=120))
+        >>> found.first_frames, found.frames  # and the value of right is 10 / 120, then 14 / 120
+        (array([ 1, 11]), array([10, 14], dtype=int32))
+    """
+    if movie.start == POWER_ON:
+        raise MovieError(f"{name} starts at power-on, and no environment does; one of a stage is needed")
+    pressed = np.frombuffer(movie.buttons, np.uint8)
+    menu = np.flatnonzero(pressed & (Button.START | Button.SELECT))
+    if len(menu):
+        raise MovieError(f"{name} presses Start or Select in frame {menu[0]}, which no action does")
+    if pressed[0]:
+        raise MovieError(f"{name} presses a button in frame 0, which an environment's reset waits")
+    try:
+        return decide(_down(pressed[1:]), action, first_frame=1)
+    except ActionError as error:
+        raise MovieError(f"{name}: {error}") from None
+
+
+def _down(pressed: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which buttons are down, bool ``[frames, 6]``."""
+    bits = np.array([int(button) for button in PLAYED], np.uint8)
+    down: NDArray[np.bool_] = (pressed[:, None] & bits) > 0
+    return down
