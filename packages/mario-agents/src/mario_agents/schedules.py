@@ -73,8 +73,11 @@ class Linear:
     budget: Budget
 
     def __call__(self, progress_remaining: float) -> float:
-        """Return the value where ``progress_remaining`` (1 to 0) of the steps is left."""
-        left = min(progress_remaining, self.budget.remaining)
+        """Return the value where ``progress_remaining`` (1 to 0) of the steps is left.
+
+        Steps are rounded up to whole rollouts: the last one may end below 0, where the line has no business.
+        """
+        left = max(0.0, min(progress_remaining, self.budget.remaining))
         return self.end + left * (self.start - self.end)
 
 
