@@ -13,7 +13,7 @@ from mario_envs.game.state import decode
 from mario_envs.movies.replay import score_when_counted
 from numpy.typing import NDArray
 
-from mario_agents.search.polish.edits import Edit, difference, draw_edit
+from mario_agents.search.polish.edits import Edit, draw_edit
 from mario_agents.search.polish.goals import Cost, PolishGoal
 
 # Frames between two consoles that are kept of a clear, to go back to and to be compared with.
@@ -233,13 +233,13 @@ class Polisher:
             if better and trial.again is not None:
                 self._again.append(trial.again)
         elif way.cost <= self.best.cost:
-            self._keep(way)
+            self._keep(way, trial.edit)
             if better:
                 self.kept += 1
                 self.since_kept = -1
 
-    def _keep(self, way: Way) -> None:
-        made = difference(self.best.buttons, way.buttons)
+    def _keep(self, way: Way, made: Edit) -> None:
+        """Make a way the best, and of edits of what was the best edits of it."""
         for trial in self._trials:
             trial.again = None if trial.again is None else trial.again.after(made)
         self._again = deque(edit for each in self._again if (edit := each.after(made)) is not None)
