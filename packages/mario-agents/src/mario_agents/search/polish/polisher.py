@@ -133,14 +133,15 @@ class Polisher:
         clears = np.flatnonzero(cleared)
         scores = dict(zip(clears.tolist(), self._scores(clears), strict=True))
         for lane, trial in enumerate(self._trials):
-            if lane in scores:
-                self._judge(trial, self._cleared(trial, scores[lane]))
-            elif self._is_as_before(trial):
-                self._judge(trial, self._rejoined(trial))
-            elif not over[lane]:
+            as_before = self._is_as_before(trial)
+            if not over[lane] and not as_before:
                 continue
             self.tried += 1
             self.since_kept += 1
+            if as_before:
+                self._judge(trial, self._rejoined(trial))
+            elif lane in scores:
+                self._judge(trial, self._cleared(trial, scores[lane]))
             self._trials[lane] = self._begin(lane)
 
     def _begin(self, lane: int) -> _Trial:
@@ -236,7 +237,7 @@ class Polisher:
             self._keep(way, trial.edit)
             if better:
                 self.kept += 1
-                self.since_kept = -1
+                self.since_kept = 0
 
     def _keep(self, way: Way, made: Edit) -> None:
         """Make a way the best, and of edits of what was the best edits of it."""
