@@ -210,13 +210,16 @@ def test_it_ends_when_nothing_is_found_for_long_or_it_is_interrupted(tmp_path: P
     assert (tmp_path / "b/1-1.movie").read_bytes() == file.read_bytes()
 
 
-def test_the_command_polishes_and_tells(cli: Cli, tmp_path: Path) -> None:
+def test_the_command_polishes_and_tells(cli: Cli, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [shipped_movies()[stage] for stage in ("1-1", "1-4")]
-    arguments = ("polish", *files, "--frames", 20_000, "--lanes", 16)
-    (first, second) = json.loads(cli(*arguments, "--out", tmp_path / "a", "--json").stdout)
+    little = {"frames": 8_000, "lanes": 16, "seed": 3, "threads": 1}
+    options = [text for name, value in little.items() for text in (f"--{name}", value)]
+    done = cli("polish", *files, *options, "--out", tmp_path / "a", "--json")
+    first, second = json.loads(done.stdout)
     assert (first["stage"], second["stage"]) == ("1-1", "1-4")
     assert first["after"]["changes"] < first["before"]["changes"]
-    table = cli(*arguments, "--out", tmp_path / "b").stdout.splitlines()
+    assert polish(files, out=tmp_path / "b", **(OPTIONS | little)) == 0
+    table = capsys.readouterr().out.splitlines()
     assert table[0].split()[0] == "movie"
     assert f"{first['before']['frames']:,} -> {first['after']['frames']:,}" in table[1]
     for file in files:
