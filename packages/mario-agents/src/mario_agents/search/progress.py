@@ -48,10 +48,17 @@ class Standing:
         return " | ".join([*figures, self.best] if self.best else figures)
 
 
+class Says(Protocol):
+    """What can be said in one line: the standing of a search, or of a polishing."""
+
+    def line(self) -> str:
+        """Say it in one line."""
+
+
 class Show(Protocol):
     """Called with the standing as often as the search likes."""
 
-    def __call__(self, standing: Standing) -> None:
+    def __call__(self, standing: Says) -> None:
         """Show it, or not."""
 
 
@@ -70,7 +77,7 @@ def showing(console: Console | None = None, line_every: float = 10.0) -> Iterato
         return
     due = time.monotonic() + line_every
 
-    def show(standing: Standing) -> None:
+    def show(standing: Says) -> None:
         nonlocal due
         if time.monotonic() >= due:
             due = time.monotonic() + line_every

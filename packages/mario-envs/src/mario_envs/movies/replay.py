@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import metadata
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mario_envs.buttons import Button, ButtonPlan
 from mario_envs.emulators.default import default_emulator
@@ -123,7 +123,7 @@ def _play(console: Emulator, start: str, buttons: bytes, watch: Watcher | None) 
     state = decode(ram)
     score, clear = int(state.score[0]), bool(state.clear[0])
     if clear:
-        score = _score_when_counted(console, ram)
+        score = int(score_when_counted(console, _LANE)[0])
     return Outcome(
         frames=frames,
         score=score,
@@ -133,9 +133,20 @@ def _play(console: Emulator, start: str, buttons: bytes, watch: Watcher | None) 
     )
 
 
-def _score_when_counted(console: Emulator, ram: Any) -> int:
-    """Let the game count time and fireworks into the score, as an episode's last step does."""
-    at_axe = ram_map.GAME_MODE.read(ram)[0] == GameMode.END_OF_WORLD
-    idle = ButtonPlan.steady(Button(0), stages.MAX_ENDING_FRAMES)
-    console.run(_LANE, idle, stop=stages.AFTER_AXE if at_axe else stages.AFTER_STAGE)
-    return int(decode(console.ram(_LANE)).score[0])
+def score_when_counted(console: Emulator, lanes: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Let the game count time and fireworks into the score, as an episode's last step does.
+
+    Args:
+        console: plays on in these lanes.
+        lanes: ``[n]``, where the flag or the axe was just touched.
+
+    Returns:
+        Points, int64 ``[n]``.
+    """
+    at_axe = ram_map.GAME_MODE.read(console.ram(lanes)) == GameMode.END_OF_WORLD
+    for which, stop in ((at_axe, stages.AFTER_AXE), (~at_axe, stages.AFTER_STAGE)):
+        count = int(which.sum())
+        if count:
+            idle = ButtonPlan.steady(Button(0), stages.MAX_ENDING_FRAMES, count)
+            console.run(lanes[which], idle, stop=stop)
+    return decode(console.ram(lanes)).score

@@ -1,0 +1,1 @@
+"""Making a movie that clears its stage better, edit by edit, without losing the clear."""
