@@ -4,6 +4,7 @@ from collections import Counter
 
 import gymnasium
 import mario_eval.recorders.folder as folder_module
+import mario_eval.recorders.staging as staging_module
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -77,7 +78,9 @@ def _walk():
 
 @pytest.fixture
 def finder(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_module, "ROWS_PER_PART", 7)  # so that episodes lie in several parts
+    # So that episodes lie in several parts.
+    monkeypatch.setattr(staging_module, "_ROWS", 1)
+    monkeypatch.setattr(folder_module, "ROWS_PER_PART", 7)
     always = evaluate(
         lambda o, s: np.ones(len(o), int), "Walk-v0", episodes=6, lanes=4, out=tmp_path / "finder"
     )
