@@ -159,7 +159,9 @@ def test_the_hand_is_the_one_that_mario_eval_measures(movie: bytes, frames: int)
 )
 def test_a_polished_movie_is_proved_and_better(stage: str, goal: PolishGoal, tmp_path: Path) -> None:
     file = shipped_movies()[stage]
-    polished = polish_movie(file, replace(SHORT, goal=goal), load_rom(), tmp_path)
+    polished = polish_movie(
+        file, read_clear(file, load_rom()), replace(SHORT, goal=goal), load_rom(), tmp_path
+    )
     before, after = read_movie(file), read_movie(tmp_path / file.name)
     assert after.outcome.clear
     assert differences(after, replay(after)) == []
@@ -204,8 +206,13 @@ def test_the_same_seed_finds_the_same_with_any_number_of_threads() -> None:
 def test_it_ends_when_nothing_is_found_for_long_or_it_is_interrupted(tmp_path: Path) -> None:
     file = shipped_movies()["1-1"]
     impatient = replace(SHORT, patience=1)
-    assert polish_movie(file, impatient, load_rom(), tmp_path).stopped_by == "patience"
-    at_once = polish_movie(file, SHORT, load_rom(), tmp_path / "b", interrupted=lambda: "SIGINT")
+    assert (
+        polish_movie(file, read_clear(file, load_rom()), impatient, load_rom(), tmp_path).stopped_by
+        == "patience"
+    )
+    at_once = polish_movie(
+        file, read_clear(file, load_rom()), SHORT, load_rom(), tmp_path / "b", interrupted=lambda: "SIGINT"
+    )
     assert (at_once.stopped_by, at_once.before, at_once.tried) == ("SIGINT", at_once.after, 0)
     assert (tmp_path / "b/1-1.movie").read_bytes() == file.read_bytes()
 

@@ -29,6 +29,8 @@ class Button(IntFlag):
 #: The six buttons that play (the manual's A1), in the column order of every hold array.
 PLAYED = (Button.UP, Button.DOWN, Button.LEFT, Button.RIGHT, Button.A, Button.B)
 UP, DOWN, LEFT, RIGHT, A, B = range(6)
+#: Their bits, uint8 ``[6]``: ``pressed[:, None] & PLAYED_BITS`` tells of each frame's byte which are down.
+PLAYED_BITS = np.array([int(button) for button in PLAYED], np.uint8)
 #: Their names, as people read them and as ``env.metadata["buttons"]`` tells them.
 BUTTON_NAMES = ("up", "down", "left", "right", "A", "B")
 

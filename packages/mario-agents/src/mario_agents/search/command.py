@@ -10,11 +10,12 @@ from pathlib import Path
 
 from mario_envs.emulators.protocol import EmulatorError
 
-from mario_agents.errors import AgentsError, did_you_mean
+from mario_agents.errors import AgentsError
 from mario_agents.interruption import INTERRUPTED, Interruption
-from mario_agents.search.goals import Goal
+from mario_agents.search.goals import Goal, find_goal
 from mario_agents.search.progress import showing
 from mario_agents.search.stage import Found, SearchConfig, parse_stages, search_stage
+from mario_agents.search.table import aligned
 
 _MINUTES = 5.0
 
@@ -52,13 +53,10 @@ def search(
     Raises:
         AgentsError: anything that the user can put right.
     """
-    goals = [each.value for each in Goal]
-    if goal not in goals:
-        raise AgentsError(f"no goal {goal!r}{did_you_mean(goal, goals)}")
     if minutes is None and frames is None:
         minutes = _MINUTES
     config = SearchConfig(
-        goal=Goal(goal),
+        goal=find_goal(Goal, goal),
         seed=seed,
         frames=frames,
         seconds=None if minutes is None else 60 * minutes,
@@ -102,7 +100,4 @@ def _table(results: Sequence[Found]) -> str:
         solution = ("-", "-") if found.frames is None else (f"{found.frames:,}", f"{found.score:,}")
         searched = (f"{found.seconds:.1f}", f"{found.frames_searched:,}", f"{found.cells:,}")
         rows.append((found.stage, "yes" if found.solved else "no", *searched, *solution))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return aligned(rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from mario_envs.buttons import PLAYED, A, Button, ButtonPlan
+from mario_envs.buttons import PLAYED, PLAYED_BITS, A, Button, ButtonPlan
 from mario_envs.emulators.native import NativeEmulator
 from mario_envs.game import stages
 from mario_envs.game.state import GameState, decode
@@ -29,7 +29,6 @@ _LOOK = 8
 _LOWEST = 200
 # Where a maze leads back beyond a map's beginning, x is below 0, which the game writes as a page of 0xFF.
 _BELOW_ZERO = 0x8000
-_BITS = np.array([int(button) for button in PLAYED], np.uint8)
 _BITS_A = int(PLAYED[A])
 
 
@@ -172,7 +171,7 @@ class Explorer:
 
     def _remember(self, plan: ButtonPlan, ran: NDArray[np.int32]) -> None:
         """Write down the buttons of the frames that ran."""
-        held = (plan.holds > 0) @ _BITS
+        held = (plan.holds > 0) @ PLAYED_BITS
         jump = plan.holds[:, A].tolist()
         for lane, (buttons, frames) in enumerate(zip(held.tolist(), ran.tolist(), strict=True)):
             pressed = min(jump[lane], frames)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
+
+from mario_agents.errors import AgentsError, did_you_mean
+
+AnyGoal = TypeVar("AnyGoal", bound=StrEnum)
 
 
 class Goal(StrEnum):
@@ -24,3 +29,18 @@ class Goal(StrEnum):
         if self is Goal.SCORE:
             return (score, -frames) > (to_score, -to_frames)
         return frames < to_frames
+
+
+def find_goal(goals: type[AnyGoal], name: str) -> AnyGoal:
+    """Return the goal of that name.
+
+    Raises:
+        AgentsError: there is none; the message names the nearest.
+
+    >>> find_goal(Goal, "speed")
+    <Goal.SPEED: 'speed'>
+    """
+    names = [goal.value for goal in goals]
+    if name not in names:
+        raise AgentsError(f"no goal {name!r}{did_you_mean(name, names)}")
+    return goals(name)

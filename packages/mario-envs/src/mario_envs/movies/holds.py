@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mario_envs.actions.base import ActionError
 from mario_envs.actions.continuous_frames import ContinuousFrames
 from mario_envs.actions.decisions import Decisions, decide
-from mario_envs.buttons import PLAYED, Button
+from mario_envs.buttons import PLAYED_BITS, Button
 from mario_envs.movies.movie import POWER_ON, Movie, MovieError
 
 
@@ -44,13 +43,6 @@ def holds_of(movie: Movie, action: ContinuousFrames, name: str = "the movie") ->
     if pressed[0]:
         raise MovieError(f"{name} presses a button in frame 0, which an environment's reset waits")
     try:
-        return decide(_down(pressed[1:]), action, first_frame=1)
+        return decide((pressed[1:, None] & PLAYED_BITS) > 0, action, first_frame=1)
     except ActionError as error:
         raise MovieError(f"{name}: {error}") from None
-
-
-def _down(pressed: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which buttons are down, bool ``[frames, 6]``."""
-    bits = np.array([int(button) for button in PLAYED], np.uint8)
-    down: NDArray[np.bool_] = (pressed[:, None] & bits) > 0
-    return down

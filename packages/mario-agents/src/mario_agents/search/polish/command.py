@@ -11,11 +11,13 @@ from pathlib import Path
 from mario_envs.emulators.protocol import EmulatorError
 from mario_envs.game.roms import load_rom
 
-from mario_agents.errors import AgentsError, did_you_mean
+from mario_agents.errors import AgentsError
 from mario_agents.interruption import INTERRUPTED, Interruption
+from mario_agents.search.goals import find_goal
 from mario_agents.search.polish.goals import PolishGoal
 from mario_agents.search.polish.movie import PolishConfig, Polished, polish_movie, read_clear
 from mario_agents.search.progress import showing
+from mario_agents.search.table import aligned
 
 _MINUTES = 5.0
 
@@ -53,13 +55,10 @@ def polish(
     Raises:
         AgentsError: anything that the user can put right.
     """
-    goals = [each.value for each in PolishGoal]
-    if goal not in goals:
-        raise AgentsError(f"no goal {goal!r}{did_you_mean(goal, goals)}")
     if minutes is None and frames is None:
         minutes = _MINUTES
     config = PolishConfig(
-        goal=PolishGoal(goal),
+        goal=find_goal(PolishGoal, goal),
         seed=seed,
         frames=frames,
         seconds=None if minutes is None else 60 * minutes,
@@ -70,12 +69,11 @@ def polish(
     try:
         checked = load_rom(rom)
         _check_names(movies, out)
-        for path in movies:
-            read_clear(path, checked)
+        clears = [(path, read_clear(path, checked)) for path in movies]
         with Interruption() as interruption, showing() as show:
-            for path in movies:
+            for path, movie in clears:
                 polished = polish_movie(
-                    path, config, checked, out, show=show, interrupted=lambda: interruption.reason
+                    path, movie, config, checked, out, show=show, interrupted=lambda: interruption.reason
                 )
                 results.append(polished)
                 print(_line(polished), file=sys.stderr, flush=True)
@@ -122,7 +120,4 @@ def _table(results: Sequence[Polished]) -> str:
                 f"{each.seconds:.1f}",
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-    )
+    return aligned(rows)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from mario_envs.buttons import DOWN, LEFT, PLAYED, RIGHT, UP
+from mario_envs.buttons import DOWN, LEFT, PLAYED_BITS, RIGHT, UP
 from numpy.typing import NDArray
 
 from mario_agents.search.button_runs import draw_runs
@@ -18,7 +18,6 @@ Buttons = NDArray[np.uint8]
 _MOST_MOVED = 16
 # Neighbouring runs of equal buttons that are made one, at most.
 _MOST_LEVELLED = 4
-_BITS = np.array([int(button) for button in PLAYED], np.uint8)
 # The D-pad cannot press opposite directions.
 _OPPOSITE = {UP: DOWN, DOWN: UP, LEFT: RIGHT, RIGHT: LEFT}
 
@@ -101,11 +100,11 @@ def draw_edit(movie: bytes, random: np.random.Generator) -> Edit:
 def _set(frames: Buttons, button: int, begin: int, end: int, down: bool) -> None:
     """Press a button in a stretch, in place of the opposite direction, or do not press it there."""
     stretch = frames[max(begin, 0) : max(end, 0)]
-    stretch &= ~_BITS[button]
+    stretch &= ~PLAYED_BITS[button]
     if down:
-        stretch |= _BITS[button]
+        stretch |= PLAYED_BITS[button]
         if button in _OPPOSITE:
-            stretch &= ~_BITS[_OPPOSITE[button]]
+            stretch &= ~PLAYED_BITS[_OPPOSITE[button]]
 
 
 def _draw_hold(frames: Buttons, random: np.random.Generator) -> tuple[int, int, int] | None:
@@ -132,7 +131,7 @@ def _join(frames: Buttons, random: np.random.Generator) -> Buttons:
     """Hold a button on until it is pressed again."""
     if (hold := _draw_hold(frames, random)) is not None:
         button, _, end = hold
-        again = np.flatnonzero(frames[end:] & _BITS[button])
+        again = np.flatnonzero(frames[end:] & PLAYED_BITS[button])
         if len(again):
             _set(frames, button, end, end + int(again[0]), down=True)
     return frames
@@ -184,7 +183,7 @@ def _press(frames: Buttons, random: np.random.Generator) -> Buttons:
     """Press what a search would try, for as long."""
     run = draw_runs(1, random)
     begin = int(random.integers(len(frames)))
-    frames[begin : begin + int(run.frames[0])] = run.down[0] @ _BITS
+    frames[begin : begin + int(run.frames[0])] = run.down[0] @ PLAYED_BITS
     return frames
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from mario_envs.buttons import BUTTON_NAMES, PLAYED
+from mario_envs.buttons import BUTTON_NAMES, PLAYED, PLAYED_BITS
 from mario_envs.lanes import FRAMES_PER_SECOND
 from numpy.typing import NDArray
 
-_BITS = np.array([int(button) for button in PLAYED], np.uint8)
 _BIT_COUNTS = np.array([byte.bit_count() for byte in range(256)])
 
 
@@ -75,7 +74,7 @@ def holds_of(buttons: NDArray[np.uint8]) -> NDArray[np.intp]:
         intp ``[holds, 3]``: number in :data:`~mario_envs.buttons.PLAYED`, first frame, first frame after it.
     """
     down = np.zeros((len(PLAYED), len(buttons) + 2), np.int8)
-    down[:, 1:-1] = (buttons & _BITS[:, None]) > 0
+    down[:, 1:-1] = (buttons & PLAYED_BITS[:, None]) > 0
     edges = np.diff(down, axis=1)
     button, begins = np.nonzero(edges > 0)
     _, ends = np.nonzero(edges < 0)

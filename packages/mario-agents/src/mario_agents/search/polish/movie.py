@@ -184,6 +184,7 @@ def read_clear(path: Path, rom: Rom) -> Movie:
 
 def polish_movie(
     path: Path,
+    movie: Movie,
     config: PolishConfig,
     rom: Rom,
     out: Path,
@@ -195,6 +196,7 @@ def polish_movie(
 
     Args:
         path: of the movie.
+        movie: what :func:`read_clear` read there.
         config: how.
         rom: the one that it was recorded with.
         out: the folder that the better movie is written to, under the same name. It has none of that name.
@@ -202,11 +204,10 @@ def polish_movie(
         interrupted: asked now and then; a reason ends the polishing, and what is best is kept.
 
     Raises:
-        AgentsError: the movie cannot be polished, see :func:`read_clear`.
+        AgentsError: the movie clears another stage than it starts in.
         EmulatorError: the native emulator cannot be used.
         OSError: the better movie cannot be written.
     """
-    movie = read_clear(path, rom)
     began = time.monotonic()
     emulator = NativeEmulator(rom, config.lanes, num_threads=config.threads)
     try:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from mario_envs.buttons import PLAYED, ButtonPlan
+from mario_envs.buttons import PLAYED_BITS, ButtonPlan
 from mario_envs.emulators.native import NativeEmulator
 from mario_envs.game import stages
 from mario_envs.game.state import decode
@@ -20,7 +20,6 @@ from mario_agents.search.polish.goals import Cost, PolishGoal
 _APART = 32
 # Edits drawn for one that is worth playing, at most.
 _DRAWS = 50
-_BITS = np.array([int(button) for button in PLAYED], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ class Polisher:
         """Play to where buttons change or a console is to be saved; return which cleared, and are over."""
         lanes = self._lanes[: len(trials)]
         frames = [min(trial.turns[0], (trial.at // _APART + 1) * _APART) - trial.at for trial in trials]
-        down = np.array([trial.buttons[trial.at] for trial in trials], np.uint8)[:, None] & _BITS > 0
+        down = np.array([trial.buttons[trial.at] for trial in trials], np.uint8)[:, None] & PLAYED_BITS > 0
         lengths = np.array(frames, np.int32)
         holds = np.where(down, lengths[:, None], 0).astype(np.int32)
         ran = self._emulator.run(lanes, ButtonPlan(holds, lengths, np.zeros_like(holds)), stop=stages.ENDINGS)
