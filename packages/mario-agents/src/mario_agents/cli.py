@@ -145,10 +145,10 @@ def train(
     """
     import_sb3_quietly()
     from mario_agents import experiment
-    from mario_agents.cloning.settings import read_cloning
     from mario_agents.configure import configure_run
     from mario_agents.curriculum import read_curriculum
-    from mario_agents.imitation.settings import read_imitation
+    from mario_agents.teaching.cloning.settings import read_cloning
+    from mario_agents.teaching.self_imitation.settings import read_imitation
 
     _check_minutes(minutes)
     config = configure_run(

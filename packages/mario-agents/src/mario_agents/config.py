@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mario_agents.cloning.settings import BehaviourCloning
 from mario_agents.curriculum import Level
-from mario_agents.imitation.settings import SelfImitation
+from mario_agents.teaching.cloning.settings import BehaviourCloning
+from mario_agents.teaching.self_imitation.settings import SelfImitation
 
 
 class TrainConfig(BaseModel):

@@ -25,7 +25,6 @@ from mario_agents.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
-from mario_agents.cloning.clone import clone_demonstrations
 from mario_agents.config import TrainConfig
 from mario_agents.configure import OpenLanes
 from mario_agents.curriculum import level_at
@@ -44,6 +43,7 @@ from mario_agents.saved_replay import Kind, Saved, drop_replays, replay_of, rest
 from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import Budget
 from mario_agents.stopping import StopTraining, UpdateCutShort
+from mario_agents.teaching.cloning.clone import clone_demonstrations
 from mario_agents.threads import set_threads
 
 #: Points that the curve of each button's holds has over a budget of steps.

@@ -25,7 +25,6 @@ from stable_baselines3.common.utils import obs_as_tensor, set_random_seed
 from mario_agents.algorithms.prioritised import train_by_priority
 from mario_agents.config import TrainConfig
 from mario_agents.holds import RecordHolds
-from mario_agents.imitation.callback import ImitateItself
 from mario_agents.manifest import SamplingRecord
 from mario_agents.recording import RecordEpisodes
 from mario_agents.sampling.actor import Clock
@@ -37,6 +36,7 @@ from mario_agents.storage.returns import Discount, advantages
 from mario_agents.storage.rollouts import SegmentRollout
 from mario_agents.storage.segment import Leaves, from_leaves
 from mario_agents.storage.store import Store
+from mario_agents.teaching.self_imitation.callback import ImitateItself
 
 
 @dataclass

@@ -11,11 +11,11 @@ import pytest
 import torch
 from gymnasium import spaces
 from mario_agents.errors import AgentsError
-from mario_agents.imitation.callback import ImitateItself
-from mario_agents.imitation.settings import SelfImitation
-from mario_agents.imitation.students import student_of
 from mario_agents.sampling.block import Block
 from mario_agents.storage.returns import Discount
+from mario_agents.teaching.self_imitation.callback import ImitateItself
+from mario_agents.teaching.self_imitation.settings import SelfImitation
+from mario_agents.teaching.students import student_of
 from stable_baselines3 import DQN, PPO, SAC, TD3
 from stable_baselines3.common.logger import Logger
 

@@ -15,14 +15,14 @@ from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor
 
 from mario_agents.algorithms.finite import check_finite
-from mario_agents.imitation import losses
-from mario_agents.imitation.memory import EpisodeMemory
-from mario_agents.imitation.settings import SelfImitation
-from mario_agents.imitation.students import student_of
 from mario_agents.sampling.block import Block
 from mario_agents.storage.batch import Batch
 from mario_agents.storage.returns import Discount
 from mario_agents.storage.segment import Leaves, from_leaves
+from mario_agents.teaching.self_imitation import losses
+from mario_agents.teaching.self_imitation.memory import EpisodeMemory
+from mario_agents.teaching.self_imitation.settings import SelfImitation
+from mario_agents.teaching.students import student_of
 
 #: Transitions that are judged at once where there is no gradient.
 _CHUNK = 1024

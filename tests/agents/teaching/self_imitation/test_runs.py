@@ -16,13 +16,13 @@ from mario_agents.configure import configure_run
 from mario_agents.curriculum import Level
 from mario_agents.errors import AgentsError
 from mario_agents.hyperparams import constructor_keys
-from mario_agents.imitation.settings import SelfImitation, read_imitation
 from mario_agents.manifest import read_manifest
 from mario_agents.saved_replay import replay_of
+from mario_agents.teaching.self_imitation.settings import SelfImitation, read_imitation
 
-from ..conftest import Cli
-from ..sampling.test_resuming import break_after_a_checkpoint
-from ..sampling.test_sync import assert_equal
+from ...conftest import Cli
+from ...sampling.test_resuming import break_after_a_checkpoint
+from ...sampling.test_sync import assert_equal
 
 CHAIN = "chain_env:Chain-v0"
 SMALL = {

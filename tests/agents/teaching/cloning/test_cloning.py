@@ -16,17 +16,17 @@ from mario_agents.acting import load_agent
 from mario_agents.algorithms.ppo_max import PPOMax
 from mario_agents.algorithms.ppo_q import PPOQ
 from mario_agents.algorithms.registry import ALGORITHMS
-from mario_agents.cloning.clone import clone
-from mario_agents.cloning.demonstrations import Demonstrations, read_recorded
-from mario_agents.cloning.movies import play_movie
-from mario_agents.cloning.settings import BehaviourCloning, read_cloning
 from mario_agents.configure import configure_run
 from mario_agents.errors import AgentsError
 from mario_agents.manifest import read_manifest
 from mario_agents.movies.shipped import shipped_movies
+from mario_agents.teaching.cloning.clone import clone
+from mario_agents.teaching.cloning.settings import BehaviourCloning, read_cloning
+from mario_agents.teaching.demonstrations import Demonstrations, read_recorded
+from mario_agents.teaching.movies import play_movie
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from ..conftest import Cli
+from ...conftest import Cli
 from .follow_env import Follow, expert
 
 CLONING = BehaviourCloning(demonstrations=("here.npz",), epochs=30, batch_size=64)

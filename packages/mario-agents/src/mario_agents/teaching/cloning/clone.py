@@ -17,13 +17,13 @@ from stable_baselines3.common.utils import obs_as_tensor
 
 from mario_agents.algorithms.finite import check_finite
 from mario_agents.algorithms.ppo_max import PPOMax
-from mario_agents.cloning.demonstrations import Demonstrations, read_recorded
-from mario_agents.cloning.movies import play_movie
-from mario_agents.cloning.settings import BehaviourCloning
 from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
-from mario_agents.imitation.students import Student, student_of
 from mario_agents.storage.segment import from_leaves
+from mario_agents.teaching.cloning.settings import BehaviourCloning
+from mario_agents.teaching.demonstrations import Demonstrations, read_recorded
+from mario_agents.teaching.movies import play_movie
+from mario_agents.teaching.students import Student, student_of
 
 _ABLE = "ppo, a2c, ppo_max, sac, tqc, crossq, ppo_q"
 #: Observations that are counted at once where there is no gradient.

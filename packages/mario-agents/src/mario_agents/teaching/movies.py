@@ -9,9 +9,9 @@ from typing import Any
 
 import gymnasium
 
-from mario_agents.cloning.demonstrations import Demonstrations, as_row
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
+from mario_agents.teaching.demonstrations import Demonstrations, as_row
 
 
 def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> Demonstrations:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
-from mario_agents.imitation.memory import EpisodeMemory
 from mario_agents.storage.returns import Discount
 from mario_agents.storage.saved import SavedArrays, write_arrays
 from mario_agents.storage.segment import Segment
+from mario_agents.teaching.self_imitation.memory import EpisodeMemory
 
 SPACE = spaces.Box(-100, 100, (1,), np.float32)
 
