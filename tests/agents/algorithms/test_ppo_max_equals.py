@@ -270,7 +270,7 @@ def test_lengths_count_only_where_a_button_is_pressed() -> None:
 def test_the_gaussian_heads_density_is_torchs_and_its_entropy_has_a_gradient() -> None:
     mean, log_std = torch.tensor([[0.3, -0.8]]), torch.tensor([-0.5, 0.2])
     head = TanhGaussian(2, state_dependent_std=False).proba_distribution(mean, log_std)
-    normal = torch.distributions.Normal(mean, log_std.exp())
+    normal = torch.distributions.Normal(head.gaussian.mean, log_std.exp())
     squashed = torch.distributions.TransformedDistribution(normal, torch.distributions.TanhTransform())
     actions = torch.tensor([[0.6, -0.9], [0.0, 0.95]])
     assert torch.allclose(head.log_prob(actions), squashed.log_prob(actions).sum(dim=1), atol=1e-4)
@@ -288,6 +288,16 @@ def test_the_gaussian_heads_density_is_torchs_and_its_entropy_has_a_gradient() -
         shifted = log_std.detach() + 1e-2 * torch.eye(2)[button]
         raised.append(head.proba_distribution(mean.expand(20_000, 2), shifted).entropy().mean())
     assert gradient.tolist() == pytest.approx([(one - many).item() / 1e-2 for one in raised], abs=0.02)
+
+
+def test_ratios_of_the_gaussian_head_stay_finite_wherever_its_network_goes() -> None:
+    outputs, log_std = torch.tensor([[40.0, -40.0]]), torch.tensor([-5.0, -5.0])
+    head = TanhGaussian(2, state_dependent_std=False).proba_distribution(outputs, log_std)
+    actions = head.sample()
+    old = head.log_prob_of_buttons(actions)
+    new = head.proba_distribution(outputs * 0.9, log_std).log_prob_of_buttons(actions)
+    assert torch.all((new - old).exp() < 10.0)
+    assert head.mode()[0].tolist() == pytest.approx([0.995, -0.995], abs=1e-3)
 
 
 def test_moments_are_those_of_everything_seen() -> None:

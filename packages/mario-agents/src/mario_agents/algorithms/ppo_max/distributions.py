@@ -23,6 +23,9 @@ from mario_agents.errors import AgentsError
 
 #: Least and greatest log σ: what leaves them makes a button a constant, or a coin.
 _LOG_STD_RANGE = (-5.0, 2.0)
+#: |μ| stays below. tanh(8) is 1 to a float, so what was drawn there does not tell where from, and a small
+#: step of μ changed ratios by more than floats hold (1-1 with holds: approx_kl 20, then a loss not finite).
+_MEAN_LIMIT = 3.0
 
 SelfHybrid = TypeVar("SelfHybrid", bound="Hybrid")
 SelfTanhGaussian = TypeVar("SelfTanhGaussian", bound="TanhGaussian")
@@ -137,12 +140,15 @@ class TanhGaussian(DiagGaussianDistribution):
         return nn.Linear(latent_dim, outputs), nn.Parameter(torch.full((self.action_dim,), log_std_init))
 
     def proba_distribution(self: SelfTanhGaussian, mean_actions: Tensor, log_std: Tensor) -> SelfTanhGaussian:
-        """Set the distribution from the layer's outputs, ``[B, n]`` or ``[B, 2n]``, and log σ, ``[n]``."""
+        """Set the distribution from the layer's outputs, ``[B, n]`` or ``[B, 2n]``, and log σ, ``[n]``.
+
+        μ is the output x bent to 3 tanh(x / 3).
+        """
         if self.state_dependent_std:
             mean_actions, shift = mean_actions.chunk(2, dim=1)
             log_std = log_std + shift
         log_std = log_std.clamp(*_LOG_STD_RANGE).expand_as(mean_actions)
-        self.gaussian = Gaussian(mean_actions, log_std)
+        self.gaussian = Gaussian(_MEAN_LIMIT * (mean_actions / _MEAN_LIMIT).tanh(), log_std)
         return self
 
     def log_prob_of_buttons(self, actions: Tensor) -> Tensor:
