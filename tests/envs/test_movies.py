@@ -22,6 +22,7 @@ from mario_envs.emulators import native
 from mario_envs.game.roms import load_rom
 from mario_envs.movies.file import from_bytes, read_movie, to_bytes, write_movie
 from mario_envs.movies.fm2 import from_fm2, to_fm2
+from mario_envs.movies.gains import gains_of
 from mario_envs.movies.movie import POWER_ON, Movie, MovieError, Outcome
 from mario_envs.movies.replay import differences, record, replay
 
@@ -217,6 +218,32 @@ def test_fm2_that_cannot_be_played_is_refused(short: Movie, old: str, new: str, 
 def test_a_reset_before_the_first_frame_is_allowed(short: Movie) -> None:
     """Movies made with older versions of FCEUX begin with one."""
     assert from_fm2(to_fm2(short, ROM).replace("|0|", "|1|", 1), ROM) == ("1-1", short.buttons)
+
+
+def test_the_first_block_of_1_1_gives_a_coin() -> None:
+    jump = bytes([*[Button.RIGHT] * 128, *[Button.A] * 30, *[0] * 20])
+    (gain,) = gains_of(record("1-1", jump))
+    assert gain.points == 200
+    assert 240 <= gain.x < 272  # the block lies at 256 px
+    assert 128 < gain.frame < 158
+
+
+def test_the_command_shows_gains(tmp_path: Path) -> None:
+    file = tmp_path / "coin.movie"
+    write_movie(record("1-1", bytes([*[Button.RIGHT] * 128, *[Button.A] * 30])), file)
+    (gain,) = json.loads(cli("movie", "score", file, "--json").stdout)["gains"]
+    assert gain["points"] == 200
+    assert cli("movie", "score", file).stdout.splitlines()[-1].split()[-1] == "200"
+
+
+@settings(deadline=None, max_examples=20)
+@given(start=st.sampled_from(["1-1", "2-2", "4-4"]), buttons=BUTTONS)
+def test_gains_add_up_to_the_score(start: str, buttons: bytes) -> None:
+    movie = record(start, buttons)
+    gains = gains_of(movie)
+    assert sum(gain.points for gain in gains) == movie.outcome.score
+    assert all(gain.points > 0 for gain in gains)
+    assert [gain.frame for gain in gains] == sorted(gain.frame for gain in gains)
 
 
 def test_the_commands(short: Movie, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``mario-envs movie play | verify | holds | video | export | import``."""
+"""The command line: ``mario-envs movie play | verify | score | holds | video | export | import``."""
 
 from __future__ import annotations
 
@@ -95,6 +95,29 @@ def verify(
         typer.echo(json.dumps(rows, indent=2))
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    file: File,
+    rom: RomPath = None,
+    emulator: EmulatorKey = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Show where a movie's points come from: frame, map, Mario's place in it, and how many."""
+    from mario_envs.movies.file import read_movie
+    from mario_envs.movies.gains import gains_of
+
+    movie = read_movie(file)
+    gains = gains_of(movie, rom=_rom(rom), emulator=emulator)
+    if as_json:
+        typer.echo(json.dumps({"start": movie.start, "gains": [asdict(gain) for gain in gains]}, indent=2))
+        return
+    typer.echo(f"{file}: {_summary(movie)}")
+    typer.echo(f"{'frame':>6} {'area':>5} {'x px':>6} {'y px':>5} {'points':>7}")
+    for gain in gains:
+        counted = "  counted after the end" if gain.frame == movie.outcome.frames else ""
+        typer.echo(f"{gain.frame:>6} {gain.area:>5} {gain.x:>6} {gain.y:>5} {gain.points:>7,}{counted}")
 
 
 @app.command()
