@@ -104,7 +104,7 @@ def train(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A hyper-parameter; VALUE is YAML, or lin_ or cos_START[_END]."
+            "--set", metavar="KEY=VALUE", help="A hyper-parameter; VALUE is YAML or lin_START[_END]."
         ),
     ] = None,
     env_option: Annotated[

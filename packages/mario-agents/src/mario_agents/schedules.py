@@ -1,8 +1,7 @@
-"""Values that fall over a run: ``"lin_2.5e-4"`` or ``"cos_2.5e-4"`` in a hyper-parameter."""
+"""Values that fall over a run: ``"lin_2.5e-4"`` in a hyper-parameter."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -79,49 +78,29 @@ class Linear:
         Steps are rounded up to whole rollouts: the last one may end below 0, where the line has no business.
         """
         left = max(0.0, min(progress_remaining, self.budget.remaining))
-        return self.end + self._share(left) * (self.start - self.end)
-
-    def _share(self, left: float) -> float:
-        """Return how much of the way down is yet to come, from 1 to 0, where ``left`` of the run is."""
-        return left
-
-
-@dataclass(frozen=True)
-class Cosine(Linear):
-    """Half a cosine: as high as the line on average, flat at both ends (arXiv 1608.03983, equation 5).
-
-    >>> round(Cosine(1.0, 0.0, Budget())(0.25), 3)
-    0.146
-    """
-
-    def _share(self, left: float) -> float:
-        return 0.5 * (1.0 - math.cos(math.pi * left))
-
-
-_SHAPES = {"lin": Linear, "cos": Cosine}
+        return self.end + left * (self.start - self.end)
 
 
 def is_schedule(value: object) -> bool:
     """Tell whether a hyper-parameter's value is written as a schedule.
 
-    >>> is_schedule("lin_1e-4_1e-5"), is_schedule("cos_1e-4"), is_schedule("auto_0.1")
-    (True, True, False)
+    >>> is_schedule("lin_1e-4_1e-5"), is_schedule("auto")
+    (True, False)
     """
-    return isinstance(value, str) and value.partition("_")[0] in _SHAPES and "_" in value
+    return isinstance(value, str) and value.startswith("lin_")
 
 
 def parse_schedule(text: str, budget: Budget) -> Linear:
-    """Parse ``lin_START`` (down to zero) or ``lin_START_END``, or with ``cos`` in place of ``lin``.
+    """Parse ``lin_START`` (down to zero) or ``lin_START_END``.
 
     Raises:
-        AgentsError: the text is of no such form.
+        AgentsError: the text is of neither form.
     """
-    shape, _, rest = text.partition("_")
     try:
-        numbers = [float(part) for part in rest.split("_")]
+        numbers = [float(part) for part in text.removeprefix("lin_").split("_")]
         start, end = numbers if len(numbers) == 2 else (*numbers, 0.0)
     except ValueError:
         raise AgentsError(
-            f"schedule {text!r} is not {shape}_START or {shape}_START_END, such as {shape}_2.5e-4"
+            f"schedule {text!r} is not lin_START or lin_START_END, such as lin_2.5e-4"
         ) from None
-    return _SHAPES[shape](start, end, budget)
+    return Linear(start, end, budget)
