@@ -49,12 +49,17 @@ def install_all(session: nox.Session) -> None:
 
 @nox.session
 def main(session: nox.Session) -> None:
-    """Train an agent on stage 1-1, evaluate it, report. Arguments go to ``mario-agents train``."""
+    """Train an agent that holds buttons on stage 1-1, evaluate it, report. Arguments go to ``train``."""
     install_all(session)
     run = Path("runs") / f"1-1-{datetime.now():%Y%m%d-%H%M%S}"
-    task = ["--env", "MarioScore-1-1-DiscreteFrames-v0", "--env-option", "observation={tiles: {count: 1}}"]
-    budget = session.posargs or ["--steps", "800000", "--minutes", "6"]
-    session.run("mario-agents", "train", "ppo", *task, "--out", str(run), *budget)
+    options = [
+        "observation={tiles: {count: 1}}",
+        "max_noops=30",
+        "action={continuous-frames: {fresh_press: true, frames_per_unit: 30, min_frames: 8}}",
+    ]
+    task = ["--env", "MarioScore-1-1-ContinuousFrames-v0", *(f"--env-option={option}" for option in options)]
+    budget = session.posargs or ["--steps", "5000000", "--frames", "10000000", "--minutes", "12"]
+    session.run("mario-agents", "train", "ppo_q", *task, "--threads", "1", "--out", str(run), *budget)
     report = str(run / "report.html")
     session.run("mario-agents", "evaluate", str(run), "--episodes", "100", "--report", report)
 
