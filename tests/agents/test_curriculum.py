@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mario_agents import experiment
 from mario_agents.checkpoints import list_checkpoints, read_checkpoint
 from mario_agents.config import TrainConfig
 from mario_agents.configure import configure_run, probe_spaces
-from mario_agents.curriculum import Level, read_curriculum
+from mario_agents.curriculum import Level, next_level, read_curriculum
 from mario_agents.errors import AgentsError
 from mario_agents.manifest import read_manifest
 from mario_agents.saved_replay import replay_of, restore_replay
@@ -97,6 +99,9 @@ def test_a_run_broken_off_in_a_level_goes_on_in_it_and_ends_as_the_unbroken_one(
     [
         ("- until: 1.5\n  env: {}", "0.until: Input should be less than 1"),
         ("- until: 0.5\n  environment: {}", "0.env: Field required"),
+        ("- env: {}", "a level needs an end, until or success or both"),
+        ("- {success: 0, env: {}}", "0.success: Input should be greater than 0"),
+        ("- {until: 0.5, env: {}}\n- {until: 0.5, success: 0.5, env: {}}", "each level must end later"),
         ("- {until: 0.5, env: {}}\n- {until: 0.2, env: {}}", "each level must end later than the one before"),
         ("until: [", "is not YAML"),
         ("reward: original", "write a list such as"),
@@ -113,6 +118,58 @@ def test_a_file_that_is_no_curriculum_is_refused(text: str, complaint: str, tmp_
         read_curriculum(path)
     with pytest.raises(AgentsError, match="cannot be read: No such file"):
         read_curriculum(tmp_path / "none.yml")
+
+
+SHARES = st.floats(0.01, 0.99)
+LEVELS = st.lists(
+    st.tuples(st.none() | SHARES, st.none() | SHARES, st.integers(1, 6)).filter(
+        lambda ends: ends[:2] != (None, None)
+    ),
+    max_size=6,
+).map(lambda rows: [Level(until=u, success=s, episodes=n, env={}) for u, s, n in rows])
+EPISODES = st.lists(st.booleans(), max_size=12)
+
+
+@given(LEVELS, st.data())
+def test_levels_only_move_on(levels: list[Level], data: st.DataObject) -> None:
+    """Through a run in which the used share grows, and in resumed ones, where it may shrink."""
+    level = 0
+    for _ in range(8):
+        used, successes = data.draw(st.floats(0, 1)), data.draw(EPISODES)
+        now = next_level(levels, level, used, successes)
+        assert level <= now <= len(levels)
+        assert now == next_level(levels, now, used, []), "what was passed over was not over"
+        assert (
+            now == next_level(levels, level, used, [*data.draw(EPISODES), *successes]) or len(successes) < 6
+        )
+        if now == level < len(levels):
+            assert levels[level].until is None or used < levels[level].until
+        level = now
+
+
+@given(LEVELS, EPISODES)
+def test_by_success_one_level_is_passed_at_a_time(levels: list[Level], successes: list[bool]) -> None:
+    """Those after it have to be learned, too."""
+    learned = next_level(levels, 0, 0.0, successes)
+    assert learned <= 1
+    if levels and levels[0].success is not None and len(successes) >= levels[0].episodes:
+        assert learned == (np.mean(successes[-levels[0].episodes :]) >= levels[0].success)
+    else:
+        assert learned == 0
+
+
+@given(st.lists(SHARES, unique=True, max_size=6).map(sorted), st.floats(0, 1))
+def test_without_success_the_share_alone_tells_the_level(ends: list[float], used: float) -> None:
+    levels = [Level(until=end, env={}) for end in ends]
+    assert next_level(levels, 0, used, []) == sum(end <= used for end in ends)
+
+
+def test_levels_that_may_be_learned_before_share_their_latest_end(tmp_path: Path) -> None:
+    path = tmp_path / "levels.yml"
+    path.write_text("[{until: 0.5, success: 0.8, env: {}}, {success: 0.8, env: {}}, {until: 0.5, env: {}}]")
+    levels = read_curriculum(path)
+    assert [next_level(levels, 0, used, []) for used in (0.4, 0.5)] == [0, 1]
+    assert next_level(levels, 1, 0.6, [True] * 100) == 3
 
 
 def test_levels_with_other_spaces_are_refused() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,9 @@ class CheckpointInfo(BaseModel):
     seconds: float = Field(ge=0, description="seconds of training so far")
     policy_version: int = Field(default=0, ge=0, description="of the weights; a replay holds older ones")
     level: int = Field(default=0, ge=0, description="of the curriculum; a replay holds its rewards")
+    successes: list[bool] = Field(
+        default=[], description="which of the level's latest episodes cleared, oldest first"
+    )
     optimisers: dict[str, list[dict[str, Any]]] = Field(description="parameter groups without the parameters")
     same_as: dict[str, str] = Field(description="tensors stored under another name")
     acts_only: bool = Field(default=False, description="what learns and does not act was left out")
@@ -100,6 +103,7 @@ def save_checkpoint(
     versions: Mapping[str, str],
     policy_version: int = 0,
     level: int = 0,
+    successes: Iterable[bool] = (),
 ) -> Path:
     """Write a checkpoint, then delete all but the newest ``config.keep``.
 
@@ -119,6 +123,7 @@ def save_checkpoint(
         seconds=seconds,
         policy_version=policy_version,
         level=level,
+        successes=list(successes),
         optimisers=optimisers,
         same_as=same_as,
         versions=dict(versions),

@@ -115,7 +115,10 @@ def train(
     ] = None,
     curriculum: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.yml", help="Levels to learn first: a list of {until: SHARE, env: {…}}."),
+        typer.Option(
+            metavar="FILE.yml",
+            help="Levels to learn first: a list of {until: SHARE, env: {…}}, or {backward: {movie: 1-4, …}}.",
+        ),
     ] = None,
     cloning: Annotated[
         Path | None,

@@ -104,6 +104,11 @@ class TrainConfig(BaseModel):
             return self
         return self.model_copy(update={"env_kwargs": {**self.env_kwargs, **self.curriculum[level].env}})
 
+    def rewarded_alike(self, level: int, other: int) -> bool:
+        """Return whether what was played at one level can be learned from at another."""
+        passed = [self.curriculum[number] for number in {level, other} if number < len(self.curriculum)]
+        return level == other or all(each.same_rewards for each in passed)
+
     @property
     def repeatable(self) -> bool:
         """Whether chance begins anew at each checkpoint; the clock must have no say in what is learned."""

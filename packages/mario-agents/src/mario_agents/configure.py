@@ -84,9 +84,20 @@ def configure_run(
                 f"level {number + 1} of the curriculum sees or does something else than the run's "
                 "environment: let observations and actions be, and change what is rewarded"
             )
+    if any(level.success is not None for level in config.curriculum):
+        _check_tells_clears(config)
     if config.pace == "own":
         _check_can_send(config)
     return config
+
+
+def _check_tells_clears(config: TrainConfig) -> None:
+    with OpenLanes(find_env(config.env_id), 1, config.env_kwargs, config.env_id) as lanes:
+        if "clear" not in lanes.batch.metadata.get("episode_info", ()):
+            raise AgentsError(
+                f"{config.env_id} does not tell which episodes succeed (no 'clear' in its "
+                "metadata['episode_info']): a level of it can end with until, not with success"
+            )
 
 
 def _check_can_send(config: TrainConfig) -> None:

@@ -27,10 +27,10 @@ from mario_agents.checkpoints import (
 )
 from mario_agents.config import TrainConfig
 from mario_agents.configure import OpenLanes
-from mario_agents.curriculum import level_at
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
 from mario_agents.holds import RecordHolds
+from mario_agents.levelling import WatchLevel
 from mario_agents.manifest import Manifest, new_call, now, provenance_of, read_manifest
 from mario_agents.progress import ShowProgress
 from mario_agents.recording import RecordEpisodes
@@ -202,14 +202,15 @@ class _Training:
             buttons,
             every=-(-config.steps // HOLD_LINES),
         )
-        self.stop = StopTraining(self.budget, lambda: level_at(config.curriculum, self.used()) > self.level)
+        self.stop = StopTraining(self.budget, lambda: self.level.is_over())
         self.model = self._make_model()
         if config.cloning is not None and self.checkpoint is None:
             clone_demonstrations(self.model, config)
-        # More steps or minutes make the share that was used a smaller one; what was passed stays passed.
-        self.level = max(info.level if info else 0, level_at(config.curriculum, self.used()))
+        self.level = WatchLevel(
+            config.curriculum, self.used, info.level if info else 0, info.successes if info else ()
+        )
         sampler = make_sampler(
-            config.at_level(self.level), self.seed, _device(config), self.lanes.observation_space
+            config.at_level(self.level.number), self.seed, _device(config), self.lanes.observation_space
         )
         try:
             version = info.policy_version if info else 0
@@ -250,7 +251,7 @@ class _Training:
             return False
         self.learner.draw_from(self.seed)
         assert self.info is not None
-        rewarded_alike = self.info.level == self.level
+        rewarded_alike = self.config.rewarded_alike(self.info.level, self.level.number)
         imitation, store = self.learner.imitation, self.learner.store
         if imitation is not None and rewarded_alike:
             self._restore("memory", imitation.memory)
@@ -273,10 +274,11 @@ class _Training:
 
     def _learn(self, steps: int) -> Outcome:
         frames_before = self.recorder.frames
-        progress = ShowProgress(self.recorder, self.config.steps, self.budget)
+        progress = ShowProgress(self.recorder, self.config.steps, self.budget, level=self.level.label)
         stop = self.stop
         callbacks: list[BaseCallback] = [
             stop,
+            self.level,
             progress,
             SaveEvenly(self.save_and_begin_anew, self.used, self.config.checkpoints),
         ]
@@ -354,7 +356,8 @@ class _Training:
             seconds=self.budget.elapsed,
             versions=self.calls[-1].versions,
             policy_version=self.learner.version_now,
-            level=self.level,
+            level=self.level.number,
+            successes=self.level.successes,
         )
         drop_replays(path)
         self._write_manifest(ended=None, stopped_by=None)

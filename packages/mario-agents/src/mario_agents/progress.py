@@ -36,6 +36,7 @@ class Standing:
         frames_per_second: over the last :data:`RATE_SECONDS`, updates included.
         seconds_left: None until there is something to judge by.
         means: name → mean over the last episodes, in the order to show.
+        level: of a curriculum, as it is shown; None without one.
     """
 
     steps: int
@@ -45,11 +46,14 @@ class Standing:
     frames_per_second: float
     seconds_left: float | None
     means: dict[str, float]
+    level: str | None = None
 
     def line(self) -> str:
         """Say it in one line."""
         figures = [f"{self.steps:,}/{self.total_steps:,} steps", f"{self.frames_per_second:,.0f} frames/s"]
         figures += [_figure(name, value) for name, value in self.means.items()]
+        if self.level is not None:
+            figures.append(self.level)
         if self.seconds_left is not None:
             figures.append(f"{_clock(self.seconds_left)} left")
         return " | ".join(figures)
@@ -76,6 +80,7 @@ class ShowProgress(BaseCallback):
         recorder: counts frames and episodes.
         total_steps: budget in steps.
         budget: in minutes and frames.
+        level: of a curriculum, as it is shown; None without one.
         console: where to show; None is stderr.
         line_every: seconds between two lines where there is no terminal.
     """
@@ -86,6 +91,7 @@ class ShowProgress(BaseCallback):
         total_steps: int,
         budget: Budget,
         *,
+        level: str | None = None,
         console: Console | None = None,
         line_every: float = 10.0,
     ) -> None:
@@ -93,6 +99,7 @@ class ShowProgress(BaseCallback):
         self._recorder = recorder
         self._total_steps = total_steps
         self._budget = budget
+        self._level = level
         self._console = console or Console(file=sys.stderr)
         self._every = 0.25 if self._console.is_terminal else line_every
         self._next = 0.0
@@ -172,6 +179,7 @@ class ShowProgress(BaseCallback):
             frames_per_second=(frames - frames_then) / seconds,
             seconds_left=seconds * (1.0 - share) / gained if gained > 0 else None,
             means=self._means(),
+            level=self._level,
         )
 
 

@@ -24,6 +24,7 @@ from mario_envs.game.ram_map import GameMode
 from mario_envs.game.roms import load_rom
 from mario_envs.game.state import GameState, decode
 from mario_envs.lane_random import LaneRandom
+from mario_envs.movie_start import MovieStart
 from mario_envs.observations.base import Observation, View
 from mario_envs.plugins import answers
 from mario_envs.plugins.manager import choose
@@ -81,6 +82,7 @@ class Lanes:
     Raises:
         RomError: the ROM cannot be used.
         UnknownChoiceError, PluginError, ValueError: a plugin cannot be chosen.
+        MovieError: episodes cannot begin in the movie; says why.
     """
 
     def __init__(self, settings: Settings, num_lanes: int) -> None:
@@ -128,6 +130,11 @@ class Lanes:
         self._pictures = self._new_pictures(num_lanes)
         #: Lanes that were sent and not yet received, and where their pictures are being drawn.
         self._on_their_way: dict[int, Any] = {}
+        try:
+            self._movie_start = None if settings.start is None else MovieStart(settings, rom, self.emulator)
+        except ValueError:
+            self.emulator.close()
+            raise
 
     def begin(
         self, lane: int, random: np.random.Generator, on_frame: FrameListener | None = None
@@ -136,18 +143,22 @@ class Lanes:
 
         Args:
             lane: which.
-            random: draws the stage, the frames without a button and the seed of the lane's own stream.
-            on_frame: called after every emulated frame but the title's.
+            random: draws the stage, the place in a movie, the frames without a button and the seed of the
+                lane's own stream.
+            on_frame: called after every emulated frame but the title's and a movie's.
 
         Returns:
             Observations and infos as in :class:`Step`, of one row.
         """
         lanes = np.array([lane], np.intp)
         stage = self.settings.stages[random.integers(len(self.settings.stages))]
-        noops = int(random.integers(self.settings.max_noops + 1))
+        if self._movie_start is None:
+            noops = int(random.integers(self.settings.max_noops + 1))
+            self._go_to_start(lane, stage)
+        else:
+            noops = self._movie_start.go(lane, random)
         self._random.seed(lane, int(random.integers(2**63)))
 
-        self._go_to_start(lane, stage)
         # One frame more than asked, to have a picture of.
         pictures, keep = self._new_pictures(1), self._keep_last(lanes, noops + 1)
         idle = ButtonPlan.steady(Button(0), noops + 1)

@@ -41,7 +41,7 @@ def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int
         )
     try:
         movie = read_movie(path)
-        env = gymnasium.make(spec, **{**env_kwargs, "stages": (movie.start,), "max_noops": 0})
+        env = gymnasium.make(spec, **{**env_kwargs, "stages": (movie.start,), "max_noops": 0, "start": None})
     except ValueError as error:
         raise AgentsError(_with(path, error)) from None
     try:
