@@ -384,6 +384,12 @@ def search(
     goal: Annotated[
         str, typer.Option(help="clear: any way through; score: the most points; speed: the fewest frames.")
     ] = "clear",
+    action: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YAML", help="Try this action's decisions alone, for an environment to play: see below."
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="At most so long for each stage, all calls together; else 5.")
     ] = None,
@@ -405,11 +411,16 @@ def search(
     Ctrl-C saves, and the same command goes on. A seed finds the same again, with any number of threads, as
     far as frames go. Exits with 1 if a stage is not solved.
 
+    Without --action it changes buttons in any frame, which an environment may not be able to. With it, given
+    as an environment is given its own, every movie is made of decisions that --action can express.
+
     Example: mario-agents search 1-1 4-4 --out solutions
 
     Example: mario-agents search all --minutes 1 --out solutions
 
     Example: mario-agents search 1-1 --goal score --minutes 10 --out points
+
+    Example: mario-agents search 1-1 --out held --action '{continuous-frames: {min_frames: 8}}'
     """
     _need_mario_envs("searching")
     from mario_agents.search.command import search as search_stages
@@ -419,6 +430,7 @@ def search(
         search_stages(
             stages,
             goal=goal,
+            action=action,
             minutes=minutes,
             frames=frames,
             seed=seed,
