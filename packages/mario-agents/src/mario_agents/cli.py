@@ -123,6 +123,12 @@ def train(
             metavar="FILE.yml", help="Learn from demonstrations first: {demonstrations: [1-1.movie, …], …}."
         ),
     ] = None,
+    demonstrations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yml", help="Replay these, too: {demonstrations: [1-1.movie, …], share: 0.25}."
+        ),
+    ] = None,
     imitation: Annotated[
         Path | None,
         typer.Option(
@@ -148,6 +154,7 @@ def train(
     from mario_agents.configure import configure_run
     from mario_agents.curriculum import read_curriculum
     from mario_agents.teaching.cloning.settings import read_cloning
+    from mario_agents.teaching.replayed.settings import read_replayed
     from mario_agents.teaching.self_imitation.settings import read_imitation
 
     _check_minutes(minutes)
@@ -175,6 +182,7 @@ def train(
         env_kwargs=_pairs(env_option, "--env-option"),
         curriculum=() if curriculum is None else read_curriculum(curriculum),
         cloning=None if cloning is None else read_cloning(cloning),
+        demonstrations=None if demonstrations is None else read_replayed(demonstrations),
         imitation=None if imitation is None else read_imitation(imitation),
         device=device,
         threads=threads,
