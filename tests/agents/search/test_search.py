@@ -17,13 +17,16 @@ import pytest
 from mario_agents.errors import AgentsError
 from mario_agents.movies.shipped import shipped_movies
 from mario_agents.search.archive import NO_NODE, Archive
-from mario_agents.search.button_runs import LEAST_FRAMES, MOST_FRAMES, draw_runs
+from mario_agents.search.button_runs import LEAST_FRAMES, MOST_FRAMES, RandomRuns, draw_runs
 from mario_agents.search.cells import PlaceCells
+from mario_agents.search.decisions import RandomDecisions
 from mario_agents.search.explorer import Explorer
 from mario_agents.search.goals import Goal
 from mario_agents.search.saved import load
 from mario_agents.search.selection import NewAndRare
 from mario_agents.search.stage import Found, SearchConfig, parse_stages, search_stage
+from mario_agents.search.tries import TryRule
+from mario_envs.actions.continuous_frames import ContinuousFrames
 from mario_envs.buttons import LEFT, PLAYED, RIGHT, A
 from mario_envs.emulators.native import NativeEmulator
 from mario_envs.game import ram_map, stages
@@ -36,16 +39,20 @@ from ..conftest import COMMAND, ENVIRONMENT, Cli
 
 #: Some seconds of search, not enough for the stage.
 SHORT = SearchConfig(frames=20_000, lanes=16, threads=1, seed=3)
+EITHER = pytest.mark.parametrize(
+    "tries", [RandomRuns(), RandomDecisions(ContinuousFrames(fresh_press=True, min_frames=8))]
+)
 
 
-def explorer(stage: str = "1-1", threads: int = 1, seed: int = 0) -> Explorer:
+def explorer(stage: str, tries: TryRule) -> Explorer:
     return Explorer(
-        NativeEmulator(load_rom(), 16, num_threads=threads),
+        NativeEmulator(load_rom(), 16, num_threads=1),
         stage,
-        random=np.random.default_rng(seed),
+        random=np.random.default_rng(0),
         goal=Goal.CLEAR,
         cells=PlaceCells(),
         selection=NewAndRare(),
+        tries=tries,
     )
 
 
@@ -78,9 +85,10 @@ def test_an_environment_ends_as_the_movie_says(stage: str) -> None:
     assert (info["clear"], info["score"]) == (True, movie.outcome.score)
 
 
-def test_a_cell_is_reached_by_its_buttons() -> None:
+@EITHER
+def test_a_cell_is_reached_by_its_buttons(tries: TryRule) -> None:
     """What an archive says leads to a cell leads to the very console that it saved."""
-    searching = explorer("2-2")  # water, where A is pressed again and again
+    searching = explorer("2-2", tries)  # water, where A is pressed again and again
     while searching.frames < 30_000:
         searching.advance()
     archive, console = searching.archive, NativeEmulator(load_rom(), 2)
@@ -103,8 +111,10 @@ def test_the_same_seed_finds_the_same_with_any_number_of_threads(tmp_path: Path)
     assert saved(tmp_path / "a") != saved(tmp_path / "c")
 
 
-def test_an_interrupted_search_goes_on_as_if_unbroken(tmp_path: Path) -> None:
-    search_stage("4-1", SHORT, tmp_path / "unbroken")
+@EITHER
+def test_an_interrupted_search_goes_on_as_if_unbroken(tmp_path: Path, tries: TryRule) -> None:
+    config = replace(SHORT, tries=tries)
+    search_stage("4-1", config, tmp_path / "unbroken")
     asked = 0
 
     def interrupted() -> str | None:
@@ -113,7 +123,7 @@ def test_an_interrupted_search_goes_on_as_if_unbroken(tmp_path: Path) -> None:
         return "SIGINT" if asked % 40 == 0 else None
 
     for _ in range(100):
-        found = search_stage("4-1", SHORT, tmp_path / "broken", interrupted=interrupted)
+        found = search_stage("4-1", config, tmp_path / "broken", interrupted=interrupted)
         if found.stopped_by == "frames":
             break
     assert asked > 80
@@ -131,6 +141,8 @@ def test_another_search_or_damage_in_the_folder_is_named(tmp_path: Path) -> None
     search_stage("4-1", SHORT, tmp_path)
     with pytest.raises(AgentsError, match=r"4-1\.archive was searched with seed 3, not 4; give"):
         search_stage("4-1", replace(SHORT, seed=4), tmp_path)
+    with pytest.raises(AgentsError, match=r"searched with tries 'RandomRuns\(\)', not .RandomDecisions\("):
+        search_stage("4-1", replace(SHORT, tries=RandomDecisions(ContinuousFrames())), tmp_path)
     file = tmp_path / "4-1.archive"
     content = bytearray(file.read_bytes())
     for place in range(0, len(content), len(content) // 20):
@@ -219,17 +231,18 @@ def test_a_better_way_to_a_cell_leaves_others_their_own() -> None:
     archive = Archive()
     start = archive.add_node(NO_NODE, b"\0")
     long = archive.add_node(start, b"\1\1\1")
-    archive.keep(b"there", long, 0, b"console")
+    archive.keep(b"there", long, 0, b"console", b"")
     beyond = archive.add_node(long, b"\2")
-    archive.keep(b"beyond", beyond, 0, b"console")
+    archive.keep(b"beyond", beyond, 0, b"console", b"held")
     short = archive.add_node(start, b"\3")
-    archive.keep(b"there", short, 0, b"another")
+    archive.keep(b"there", short, 0, b"another", b"less")
     assert archive.best(b"there") == (2, 0)
     assert archive.console_of(0) == b"another"
     assert archive.buttons_to(archive.node_of(1)) == b"\0\1\1\1\2"
     again = Archive.from_arrays(archive.to_arrays())
     assert again.buttons_to(again.node_of(0)) == b"\0\3"
     assert again.best(b"beyond") == (5, 0)
+    assert [again.held_in(cell) for cell in range(2)] == [b"less", b"held"]
 
 
 def test_all_is_every_stage() -> None:
@@ -256,6 +269,7 @@ def test_the_command_solves_proves_and_remembers(cli: Cli, tmp_path: Path) -> No
         (("1-1", "--goal", "sped"), "no goal 'sped'; did you mean 'speed'?"),
         (("1-1", "--minutes", 0), "--minutes must be above 0"),
         (("1-1", "--rom", "/nowhere.nes"), "cannot read the ROM /nowhere.nes"),
+        (("1-1", "--action", "continuous-frame"), "did you mean 'continuous-frames'?"),
     ],
 )
 def test_bad_input_is_one_line(cli: Cli, tmp_path: Path, arguments: tuple[Any, ...], message: str) -> None:

@@ -126,6 +126,12 @@ def train(
             metavar="FILE.yml", help="Learn from demonstrations first: {demonstrations: [1-1.movie, …], …}."
         ),
     ] = None,
+    demonstrations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yml", help="Replay these, too: {demonstrations: [1-1.movie, …], share: 0.25}."
+        ),
+    ] = None,
     imitation: Annotated[
         Path | None,
         typer.Option(
@@ -151,6 +157,7 @@ def train(
     from mario_agents.configure import configure_run
     from mario_agents.curriculum import read_curriculum
     from mario_agents.teaching.cloning.settings import read_cloning
+    from mario_agents.teaching.replayed.settings import read_replayed
     from mario_agents.teaching.self_imitation.settings import read_imitation
 
     _check_minutes(minutes)
@@ -178,6 +185,7 @@ def train(
         env_kwargs=_pairs(env_option, "--env-option"),
         curriculum=() if curriculum is None else read_curriculum(curriculum),
         cloning=None if cloning is None else read_cloning(cloning),
+        demonstrations=None if demonstrations is None else read_replayed(demonstrations),
         imitation=None if imitation is None else read_imitation(imitation),
         device=device,
         threads=threads,
@@ -387,6 +395,12 @@ def search(
     goal: Annotated[
         str, typer.Option(help="clear: any way through; score: the most points; speed: the fewest frames.")
     ] = "clear",
+    action: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YAML", help="Try this action's decisions alone, for an environment to play: see below."
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="At most so long for each stage, all calls together; else 5.")
     ] = None,
@@ -408,11 +422,16 @@ def search(
     Ctrl-C saves, and the same command goes on. A seed finds the same again, with any number of threads, as
     far as frames go. Exits with 1 if a stage is not solved.
 
+    Without --action it changes buttons in any frame, which an environment may not be able to. With it, given
+    as an environment is given its own, every movie is made of decisions that --action can express.
+
     Example: mario-agents search 1-1 4-4 --out solutions
 
     Example: mario-agents search all --minutes 1 --out solutions
 
     Example: mario-agents search 1-1 --goal score --minutes 10 --out points
+
+    Example: mario-agents search 1-1 --out held --action '{continuous-frames: {min_frames: 8}}'
     """
     _need_mario_envs("searching")
     from mario_agents.search.command import search as search_stages
@@ -422,6 +441,7 @@ def search(
         search_stages(
             stages,
             goal=goal,
+            action=action,
             minutes=minutes,
             frames=frames,
             seed=seed,

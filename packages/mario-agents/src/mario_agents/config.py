@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mario_agents.curriculum import Level
 from mario_agents.teaching.cloning.settings import BehaviourCloning
+from mario_agents.teaching.replayed.settings import ReplayedDemonstrations
 from mario_agents.teaching.self_imitation.settings import SelfImitation
 
 
@@ -26,6 +27,9 @@ class TrainConfig(BaseModel):
     )
     cloning: BehaviourCloning | None = Field(
         default=None, description="learning from demonstrations before training; None is not to"
+    )
+    demonstrations: ReplayedDemonstrations | None = Field(
+        default=None, description="what is replayed beside the run's own transitions; None is nothing"
     )
     imitation: SelfImitation | None = Field(
         default=None, description="learning from its own best and worst episodes; None is not to"

@@ -44,6 +44,7 @@ from mario_agents.saving import SaveEvenly
 from mario_agents.schedules import Budget
 from mario_agents.stopping import StopTraining, UpdateCutShort
 from mario_agents.teaching.cloning.clone import clone_demonstrations
+from mario_agents.teaching.replayed.replay import replay_demonstrations
 from mario_agents.threads import set_threads
 
 #: Points that the curve of each button's holds has over a budget of steps.
@@ -217,6 +218,8 @@ class _Training:
             self.learner = Learner(
                 self.model, sampler, config, self.recorder, self.stop.wanted, version, holds
             )
+            if config.demonstrations is not None:
+                replay_demonstrations(self.model, config.at_level(self.level))
             self.refill = self._go_on()
             # Not before the agent exists: a refused setting leaves no folder behind.
             for folder in ("training", "checkpoints", "tensorboard"):

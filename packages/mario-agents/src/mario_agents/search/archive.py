@@ -31,6 +31,7 @@ class Archive:
         self._nodes: list[int] = []
         self._scores: list[int] = []
         self._consoles: list[bytes] = []
+        self._held: list[bytes] = []
         self._visits = np.zeros(1024, np.int32)
 
     def __len__(self) -> int:
@@ -66,7 +67,7 @@ class Archive:
         cell = self._cells.get(key)
         return None if cell is None else (self._frames[self._nodes[cell]], self._scores[cell])
 
-    def keep(self, key: bytes, node: int, score: int, console: bytes) -> None:
+    def keep(self, key: bytes, node: int, score: int, console: bytes, held: bytes) -> None:
         """Keep a console as the cell's, in place of the one it had.
 
         Args:
@@ -74,15 +75,18 @@ class Archive:
             node: at whose end the console was saved.
             score: points there.
             console: saved by the emulator.
+            held: what else must be known to go on from there.
         """
         packed = zlib.compress(console, 1)
         cell = self._cells.setdefault(key, len(self._cells))
         if cell < len(self._nodes):
-            self._nodes[cell], self._scores[cell], self._consoles[cell] = node, score, packed
+            self._nodes[cell], self._scores[cell] = node, score
+            self._consoles[cell], self._held[cell] = packed, held
             return
         self._nodes.append(node)
         self._scores.append(score)
         self._consoles.append(packed)
+        self._held.append(held)
         if len(self._visits) < len(self):
             self._visits = np.concatenate([self._visits, np.zeros_like(self._visits)])
 
@@ -94,6 +98,10 @@ class Archive:
         """Return a cell's console, for the emulator to restore."""
         return zlib.decompress(self._consoles[cell])
 
+    def held_in(self, cell: int) -> bytes:
+        """Return what else must be known to go on from a cell."""
+        return self._held[cell]
+
     def to_arrays(self) -> Arrays:
         """Return all of it as arrays; :meth:`from_arrays` undoes that."""
         return {
@@ -103,6 +111,7 @@ class Archive:
             "nodes": np.array(self._nodes, np.int64),
             "scores": np.array(self._scores, np.int64),
             **join("consoles", self._consoles),
+            **join("held", self._held),
             "visits": self.visits,
         }
 
@@ -116,7 +125,7 @@ class Archive:
         archive._cells = {key: cell for cell, key in enumerate(split("keys", arrays))}
         archive._nodes = arrays["nodes"].tolist()
         archive._scores = arrays["scores"].tolist()
-        archive._consoles = split("consoles", arrays)
+        archive._consoles, archive._held = split("consoles", arrays), split("held", arrays)
         archive._visits = np.zeros(max(1024, 2 * len(archive)), np.int32)
         archive.visits[:] = arrays["visits"]
         return archive

@@ -12,6 +12,8 @@ from mario_envs.emulators.protocol import EmulatorError
 
 from mario_agents.errors import AgentsError
 from mario_agents.interruption import INTERRUPTED, Interruption
+from mario_agents.search.button_runs import RandomRuns
+from mario_agents.search.decisions import RandomDecisions, read_action
 from mario_agents.search.goals import Goal, find_goal
 from mario_agents.search.progress import showing
 from mario_agents.search.stage import Found, SearchConfig, parse_stages, search_stage
@@ -24,6 +26,7 @@ def search(
     names: Sequence[str],
     *,
     goal: str,
+    action: str | None,
     minutes: float | None,
     frames: int | None,
     seed: int,
@@ -38,6 +41,7 @@ def search(
     Args:
         names: of stages, or "all".
         goal: a :class:`~mario_agents.search.goals.Goal`.
+        action: of an environment that shall play the movies, in YAML; None presses what it likes.
         minutes: for each stage; 5 if neither this nor ``frames`` is given.
         frames: for each stage.
         seed: of everything that is drawn.
@@ -63,6 +67,7 @@ def search(
         lanes=lanes,
         threads=threads,
         rom=rom,
+        tries=RandomRuns() if action is None else RandomDecisions(read_action(action)),
     )
     results: list[Found] = []
     try:

@@ -10,26 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from mario_envs.buttons import PLAYED, PLAYED_BITS, A, Button, ButtonPlan
+from mario_envs.buttons import PLAYED_BITS, Button, ButtonPlan
 from mario_envs.emulators.native import NativeEmulator
 from mario_envs.game import stages
 from mario_envs.game.state import GameState, decode
 from numpy.typing import NDArray
 
 from mario_agents.search.archive import NO_NODE, Archive, Arrays, join, split
-from mario_agents.search.button_runs import LEAST_RUNS, MOST_RUNS, draw_runs
 from mario_agents.search.cells import CellRule
 from mario_agents.search.goals import Goal
 from mario_agents.search.selection import SelectionRule
+from mario_agents.search.tries import TryRule
 
-# Frames between two looks at where Mario is. Fewer find more cells and cost more Python.
-_LOOK = 8
 # The lowest row of tiles begins 224 px down, and Mario's y is 32 px above his feet: from below 192 he falls
 # out of the picture, and nothing is to be gained by going back there.
 _LOWEST = 200
 # Where a maze leads back beyond a map's beginning, x is below 0, which the game writes as a page of 0xFF.
 _BELOW_ZERO = 0x8000
-_BITS_A = int(PLAYED[A])
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,9 @@ class Explorer:
 
     The loop that calls it::
 
-        explorer = Explorer(emulator, "1-1", random=random, goal=goal, cells=cells, selection=selection)
+        explorer = Explorer(
+            emulator, "1-1", random=random, goal=goal, cells=cells, selection=selection, tries=tries
+        )
         while explorer.frames < budget and not (clears := explorer.advance()):
             ...
 
@@ -65,6 +64,7 @@ class Explorer:
         goal: which of two ways to a cell is kept.
         cells: what a cell is.
         selection: which cell is gone back to.
+        tries: what is tried from it.
 
     Attributes:
         archive: what is known.
@@ -82,6 +82,7 @@ class Explorer:
         goal: Goal,
         cells: CellRule,
         selection: SelectionRule,
+        tries: TryRule,
     ) -> None:
         self.archive = Archive()
         self.frames = 0
@@ -89,12 +90,10 @@ class Explorer:
         self._random, self._goal, self._cells, self._selection = random, goal, cells, selection
         lanes = emulator.num_lanes
         self._lanes = np.arange(lanes)
-        #: Per lane: the node that it has come from, the buttons since, and what is left to try.
+        #: Per lane: the node that it has come from, and the buttons since.
         self._node = np.full(lanes, NO_NODE)
         self._since = [bytearray() for _ in range(lanes)]
-        self._runs_left = np.zeros(lanes, np.int32)
-        self._run = draw_runs(lanes, random)
-        self._run.frames[:] = 0
+        self._tries = tries.begin(lanes, random)
         self._seen: dict[int, int] = {}
         self._world_and_stage = stages.parse_stage(stage)
         self._begin(stage)
@@ -107,7 +106,7 @@ class Explorer:
         state = decode(ram)
         node = self.archive.add_node(NO_NODE, bytes(1))
         key = self._cells(ram, state)[0].tobytes()
-        self.archive.keep(key, node, int(state.score[0]), self._emulator.save(0))
+        self.archive.keep(key, node, int(state.score[0]), self._emulator.save(0), b"")
 
     @property
     def farthest(self) -> int:
@@ -122,10 +121,9 @@ class Explorer:
     def advance(self) -> list[Clear]:
         """Play a few frames in every lane; return the clears, in the order of lanes."""
         self._go_back()
-        self._draw()
-        plan = self._plan()
+        plan = self._tries.plan()
         ran = self._emulator.run(self._lanes, plan, stop=stages.ENDINGS)
-        self._run.frames -= ran
+        self._tries.ran(ran)
         self.frames += int(ran.sum())
         self._remember(plan, ran)
         ram = self._emulator.ram(self._lanes)
@@ -135,49 +133,30 @@ class Explorer:
         here = (state.world == world) & (state.stage == stage)
         clears = self._clears(state, here)
         self._keep(ram, state, here)
-        over = state.clear | state.dead | ~here
-        self._runs_left[over], self._run.frames[over] = 0, 0
+        self._tries.give_up(state.clear | state.dead | ~here)
         return clears
 
     def _go_back(self) -> None:
         """Put the lanes that have tried all they were to try into cells."""
-        done = np.flatnonzero((self._runs_left == 0) & (self._run.frames == 0))
+        done = np.flatnonzero(self._tries.done)
         if not len(done):
             return
         chosen = self._selection(self.archive.visits, len(done), self._random)
         np.add.at(self.archive.visits, chosen, 1)
-        for lane, cell in zip(done.tolist(), chosen.tolist(), strict=True):
+        cells = chosen.tolist()
+        for lane, cell in zip(done.tolist(), cells, strict=True):
             self._emulator.restore(lane, self.archive.console_of(cell))
             self._node[lane] = self.archive.node_of(cell)
             self._since[lane].clear()
-        self._runs_left[done] = self._random.integers(LEAST_RUNS, MOST_RUNS + 1, len(done))
-
-    def _draw(self) -> None:
-        """Draw a run for the lanes that have finished theirs."""
-        done = np.flatnonzero(self._run.frames == 0)
-        runs = draw_runs(len(done), self._random)
-        self._run.down[done], self._run.frames[done] = runs.down, runs.frames
-        self._run.period[done] = runs.period
-        self._runs_left[done] -= 1
-
-    def _plan(self) -> ButtonPlan:
-        """Return the next frames of all runs, to where the next look is due or A is pressed anew."""
-        run = self._run
-        frames = np.minimum(run.frames, np.where(run.period > 0, run.period, _LOOK)).astype(np.int32)
-        holds = np.where(run.down, frames[:, None], 0).astype(np.int32)
-        taps = run.period > 0
-        holds[taps, A] = np.minimum(run.period, frames)[taps] // 2
-        return ButtonPlan(holds, frames, np.zeros_like(holds))
+        self._tries.go_back(done, [self.archive.held_in(cell) for cell in cells])
 
     def _remember(self, plan: ButtonPlan, ran: NDArray[np.int32]) -> None:
         """Write down the buttons of the frames that ran."""
-        held = (plan.holds > 0) @ PLAYED_BITS
-        jump = plan.holds[:, A].tolist()
-        for lane, (buttons, frames) in enumerate(zip(held.tolist(), ran.tolist(), strict=True)):
-            pressed = min(jump[lane], frames)
-            since = self._since[lane]
-            since += bytes([buttons]) * pressed
-            since += bytes([buttons & ~_BITS_A]) * (frames - pressed)
+        time = np.arange(int(ran.max()))[:, None]
+        down = (plan.released[:, None] <= time) & (time < plan.holds[:, None])
+        pressed = down @ PLAYED_BITS
+        for lane, frames in enumerate(ran.tolist()):
+            self._since[lane] += pressed[lane, :frames].tobytes()
 
     def _clears(self, state: GameState, here: NDArray[np.bool_]) -> list[Clear]:
         clears = []
@@ -199,7 +178,8 @@ class Explorer:
             if best is not None and not self._goal.prefers(frames, scores[lane], *best):
                 continue
             node = self.archive.add_node(node, bytes(self._since[lane]))
-            self.archive.keep(key, node, scores[lane], self._emulator.save(lane))
+            held = self._tries.held(lane)
+            self.archive.keep(key, node, scores[lane], self._emulator.save(lane), held)
             self._node[lane] = node
             self._since[lane].clear()
             x = xs[lane] if xs[lane] < _BELOW_ZERO else 0
@@ -214,25 +194,21 @@ class Explorer:
             **join("lanes.consoles", [self._emulator.save(lane) for lane in self._lanes.tolist()]),
             **join("lanes.since", [bytes(since) for since in self._since]),
             "lanes.node": self._node,
-            "lanes.runs_left": self._runs_left,
-            "lanes.down": self._run.down,
-            "lanes.frames": self._run.frames,
-            "lanes.period": self._run.period,
+            **{f"tries.{name}": array for name, array in self._tries.to_arrays().items()},
         }
 
     def restore(self, arrays: Arrays) -> None:
         """Go on where :meth:`to_arrays` was called, with as many lanes."""
-        inner = {
-            name.removeprefix("archive."): array
-            for name, array in arrays.items()
-            if name.startswith("archive.")
-        }
-        self.archive = Archive.from_arrays(inner)
+        self.archive = Archive.from_arrays(_under("archive.", arrays))
         self.frames = int(arrays["frames"])
         self._seen = dict(arrays["seen"].tolist())
         for lane, console in enumerate(split("lanes.consoles", arrays)):
             self._emulator.restore(lane, console)
         self._since = [bytearray(since) for since in split("lanes.since", arrays)]
-        self._node, self._runs_left = arrays["lanes.node"], arrays["lanes.runs_left"]
-        self._run.down, self._run.frames = arrays["lanes.down"], arrays["lanes.frames"]
-        self._run.period = arrays["lanes.period"]
+        self._node = arrays["lanes.node"]
+        self._tries.restore(_under("tries.", arrays))
+
+
+def _under(prefix: str, arrays: Arrays) -> Arrays:
+    """Return the arrays whose names begin so, without that."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

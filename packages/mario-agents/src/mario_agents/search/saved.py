@@ -15,7 +15,7 @@ from mario_agents.errors import AgentsError
 from mario_agents.search.archive import Arrays
 from mario_agents.storage.saved import SavedArrays, write_arrays
 
-_VERSION = 1
+_VERSION = 2
 
 
 def save(path: Path, arrays: Arrays, facts: dict[str, Any]) -> None:

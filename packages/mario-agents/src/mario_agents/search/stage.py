@@ -19,12 +19,14 @@ from mario_envs.movies.replay import record
 
 from mario_agents.atomic import write_atomically
 from mario_agents.errors import AgentsError
+from mario_agents.search.button_runs import RandomRuns
 from mario_agents.search.cells import CellRule, PlaceCells
 from mario_agents.search.explorer import Clear, Explorer
 from mario_agents.search.goals import Goal
 from mario_agents.search.progress import Show, Standing
 from mario_agents.search.saved import check_same, load, save
 from mario_agents.search.selection import NewAndRare, SelectionRule
+from mario_agents.search.tries import TryRule
 
 _SECONDS_BETWEEN_SAVES = 60.0
 _SECONDS_BETWEEN_STANDINGS = 0.25
@@ -49,6 +51,7 @@ class SearchConfig:
         rom: a ROM of your own; None takes the bundled one.
         cells: what one place is.
         selection: which place is gone back to.
+        tries: what is tried there.
     """
 
     goal: Goal = Goal.CLEAR
@@ -60,6 +63,7 @@ class SearchConfig:
     rom: Path | None = None
     cells: CellRule = field(default_factory=PlaceCells)
     selection: SelectionRule = field(default_factory=NewAndRare)
+    tries: TryRule = field(default_factory=RandomRuns)
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ class _Done:
             "rom": rom.sha256,
             "cells": repr(config.cells),
             "selection": repr(config.selection),
+            "tries": repr(config.tries),
         }
 
     def read(self) -> Found | None:
@@ -178,6 +183,7 @@ class _Search:
             goal=config.goal,
             cells=config.cells,
             selection=config.selection,
+            tries=config.tries,
         )
         self._seconds_before = 0.0
         self._best: Outcome | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,3 +35,18 @@ class Batch:
     terminated: NDArray[np.bool_]
     ids: NDArray[np.int64]
     weights: NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Batch]) -> Batch:
+        """Return all of them as one."""
+
+        def leaves(name: str) -> Leaves:
+            first: Leaves = getattr(parts[0], name)
+            return {key: np.concatenate([getattr(part, name)[key] for part in parts]) for key in first}
+
+        columns = ("actions", "rewards", "discounts", "terminated", "ids", "weights")
+        return cls(
+            observations=leaves("observations"),
+            next_observations=leaves("next_observations"),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
+        )

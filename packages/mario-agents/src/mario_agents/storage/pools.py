@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mario_agents.storage.batch import Batch
 from mario_agents.storage.returns import Discount
 from mario_agents.storage.saved import SavedArrays, grouped
-from mario_agents.storage.segment import Leaves, Segment
+from mario_agents.storage.segment import Segment
 from mario_agents.storage.store import Store
 
 
@@ -103,17 +103,4 @@ class Pools:
             for store, count in zip(self._full, counts, strict=True)
             if count
         ]
-        return _join(parts)
-
-
-def _join(parts: list[Batch]) -> Batch:
-    def leaves(name: str) -> Leaves:
-        first: Leaves = getattr(parts[0], name)
-        return {key: np.concatenate([getattr(part, name)[key] for part in parts]) for key in first}
-
-    columns = ("actions", "rewards", "discounts", "terminated", "ids", "weights")
-    return Batch(
-        observations=leaves("observations"),
-        next_observations=leaves("next_observations"),
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
-    )
+        return Batch.joined(parts)

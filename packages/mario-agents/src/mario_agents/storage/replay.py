@@ -91,6 +91,19 @@ class StoreReplay(BaseBuffer):
         self.store, self.rng = store, np.random.default_rng(seed)
         self.discount, self._steps = discount, steps
         self._fresh: list[Segment] | None = [] if keep_fresh else None
+        self._shown: tuple[Store, float] | None = None
+
+    def show(self, demonstrations: Store, share: float) -> None:
+        """Draw a share of each batch from demonstrations, which the run's own transitions never push out.
+
+        Ball et al. (2023, RLPD, arXiv 2302.02948, section 4.1) draw half and half; other shares are the
+        demo ratio of Paine et al. (2019, R2D3, arXiv 1909.01387).
+
+        Args:
+            demonstrations: of the same spaces; nothing is added to it, and it is not saved with the run's.
+            share: of a batch, 0 to 1, rounded to whole transitions.
+        """
+        self._shown = demonstrations, share
 
     def add_segment(self, segment: Segment) -> None:
         """Take in what an actor played."""
@@ -146,7 +159,14 @@ class StoreReplay(BaseBuffer):
         self.store.update_priorities(ids, errors.cpu().numpy().astype(np.float64))
 
     def _draw(self, batch_size: int) -> Batch:
-        return self.store.sample(batch_size, self.discount, self.rng, steps=self._steps)
+        demonstrations, share = (self.store, 0.0) if self._shown is None else self._shown
+        shown = round(share * batch_size)
+        parts = [
+            store.sample(count, self.discount, self.rng, steps=self._steps)
+            for store, count in ((self.store, batch_size - shown), (demonstrations, shown))
+            if count
+        ]
+        return Batch.joined(parts) if len(parts) > 1 else parts[0]
 
     def _samples(self, batch: Batch) -> ReplayBufferSamples | DictReplayBufferSamples:
         usual = self._steps == 1 and not self.discount.per_frame

@@ -1,4 +1,4 @@
-"""Movies as demonstrations: their decisions, and what the run's environment shows before each."""
+"""Movies as demonstrations: their decisions, and what the run's environment makes of each."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
+from mario_agents.storage.segment import Segment, to_leaves
 from mario_agents.teaching.demonstrations import Demonstrations, as_row
 
 
 def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> Demonstrations:
     """Play a movie by the environment's own actions, and note what is seen before each.
+
+    See :func:`play_episode`, of which this is a part.
+    """
+    episode = play_episode(path, env_id, env_kwargs, seed)
+    before = {key: moments[episode.now] for key, moments in episode.observations.items()}
+    return Demonstrations(before, episode.actions)
+
+
+def play_episode(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> Segment:
+    """Play a movie by the environment's own actions, and note what came of each.
 
     The environment is the run's, but for where it begins: at the movie's stage, without no-ops.
 
@@ -24,6 +36,9 @@ def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int
         env_id: of mario-envs, with ContinuousFrames.
         env_kwargs: of the run.
         seed: of what the environment draws.
+
+    Returns:
+        A whole episode with its rewards and frames; actions are as the environment takes them.
 
     Raises:
         AgentsError: the movie cannot be read, or the environment cannot play it; says why.
@@ -55,21 +70,33 @@ def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int
         except ValueError as error:
             raise AgentsError(_with(path, error)) from None
         observation, info = env.reset(seed=seed)
-        seen = []
+        seen, steps = [as_row(observation)], []
         for action in decisions.actions:
-            seen.append(Demonstrations(as_row(observation), action[None]))
-            observation, _, terminated, truncated, info = env.step(action)
+            observation, reward, terminated, truncated, info = env.step(action)
+            seen.append(as_row(observation))
+            steps.append((float(reward), terminated, truncated, info["frames"]))
             if terminated or truncated:
                 break
         outcome = movie.outcome
-        if len(seen) < len(decisions.actions) or (info["clear"], info["dead"]) != (
+        if len(steps) < len(decisions.actions) or (info["clear"], info["dead"]) != (
             outcome.clear,
             outcome.dead,
         ):
             raise AgentsError(f"{path} does not end here as it says: it was recorded on {movie.emulator}")
     finally:
         env.close()
-    return Demonstrations.joined(seen)
+    rewards, terminals, cuts, frames = map(np.array, zip(*steps, strict=True))
+    return Segment.from_steps(
+        lane=0,
+        policy_version=0,
+        observations={key: np.concatenate([row[key] for row in seen]) for key in seen[0]},
+        finals={len(steps) - 1: to_leaves(observation)} if terminals[-1] or cuts[-1] else {},
+        actions=decisions.actions,
+        rewards=rewards,
+        terminated=terminals,
+        truncated=cuts,
+        frames=frames,
+    )
 
 
 def _with(path: Path, error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def _check_pressable(down: NDArray[np.bool_], action: ContinuousFrames, first_fr
                 f"frame {first_frame + several[0]} presses several buttons where select is longest; "
                 "set select: all"
             )
-    if down.any() and _longest_new(action) < 1:
+    if down.any() and longest_new(action) < 1:
         raise ActionError(
             f"frames_per_unit {action.frames_per_unit:g} is less than half a frame; set frames_per_unit: 20"
         )
@@ -98,9 +99,30 @@ def _refusal(frame: int, action: ContinuousFrames) -> str:
     return f"frame {frame} and what follows cannot be pressed with {now}; set {advice}"
 
 
-def _longest_new(action: ContinuousFrames) -> int:
+def longest_new(action: ContinuousFrames) -> int:
     """Return the longest hold, in frames, that one action can begin."""
     return min(action.max_hold, int(action.frames_per_unit + 0.5))
+
+
+def values_of(
+    holds: NDArray[np.integer[Any]], remaining: NDArray[np.int32], action: ContinuousFrames
+) -> NDArray[np.float32]:
+    """Return the values that mean holds, float32 ``[n, 6]``; what is not to be pressed has the least.
+
+    Args:
+        holds: frames for which each button is held, ``[n, 6]``; longer ones than an action can say are cut.
+        remaining: frames still planned for each button, ``[6]`` or ``[n, 6]``.
+        action: with the options that the values are for.
+
+    Example:
+        >>> action = ContinuousFrames(frames_per_unit=30)
+        >>> values_of(np.array([[0, 0, 0, 15, 0, 30]]), np.zeros(6, np.int32), action)
+        array([[-1. , -1. , -1. ,  0.5, -1. ,  1. ]], dtype=float32)
+    """
+    low = float(action.space.low[0])
+    change = holds - remaining if action.update == "add" else holds
+    values = np.clip(change / action.frames_per_unit, low, 1.0)
+    return np.where(holds > 0, values, low).astype(np.float32)
 
 
 class _Search:
@@ -112,7 +134,6 @@ class _Search:
     def __init__(self, down: NDArray[np.bool_], action: ContinuousFrames) -> None:
         self._down, self._action = down, action
         self._runs = _run_lengths(down)
-        self._low = float(action.space.low[0])
 
     def run(self) -> tuple[list[_Step] | None, int]:
         """Return the steps, None if there is no way, and the furthest frame that was reached."""
@@ -147,7 +168,7 @@ class _Search:
     def _steps(self, frame: int, remaining: NDArray[np.int32]) -> Iterator[_Step]:
         """Yield the steps that press what is to be pressed, the one that a person would plan first."""
         for holds in self._plans(frame, remaining):
-            actions = self._encode(holds, remaining)
+            actions = values_of(holds, remaining, self._action)
             # The action itself says what it does, roundings and all: nothing is taken on trust.
             plan = self._action.plan(actions, np.tile(remaining, (len(actions), 1)))
             for row in np.flatnonzero(self._matches(frame, plan)).tolist():
@@ -162,7 +183,7 @@ class _Search:
 
     def _plans(self, frame: int, remaining: NDArray[np.int32]) -> Iterator[NDArray[np.int64]]:
         """Yield holds ``[k, 6]`` worth trying, in the order in which to try them."""
-        most = _longest_new(self._action) + (remaining if self._action.update == "add" else 0)
+        most = longest_new(self._action) + (remaining if self._action.update == "add" else 0)
         for wanted in self._wanted(frame, remaining):
             whole = np.minimum(wanted, np.minimum(most, self._action.max_hold))
             pressed = np.flatnonzero(whole)
@@ -207,12 +228,6 @@ class _Search:
             yield np.where(np.isin(np.arange(6), early), soon + 1, now)
         if ahead:
             yield now
-
-    def _encode(self, holds: NDArray[np.int64], remaining: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the values that mean these holds, float32 ``[k, 6]``."""
-        change = holds - remaining if self._action.update == "add" else holds
-        values = np.clip(change / self._action.frames_per_unit, self._low, 1.0)
-        return np.where(holds > 0, values, self._low).astype(np.float32)
 
     def _matches(self, frame: int, plan: ButtonPlan) -> NDArray[np.bool_]:
         """Return bool ``[k]``: which plans press, to their end or the buttons', what is to be pressed."""
