@@ -129,6 +129,13 @@ def train(
             metavar="FILE.yml", help="Imitate own good episodes, avoid the bad: {imitate: W, avoid: W, …}."
         ),
     ] = None,
+    discriminator: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yml",
+            help="Be rewarded for looking as demonstrated: {demonstrations: [1-1.movie, …], task: W, …}.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="torch threads; chosen by observation.")] = None,
     checkpoints: Annotated[int, typer.Option(min=1, help="Checkpoints saved over the budget.")] = 20,
@@ -148,6 +155,7 @@ def train(
     from mario_agents.configure import configure_run
     from mario_agents.curriculum import read_curriculum
     from mario_agents.teaching.cloning.settings import read_cloning
+    from mario_agents.teaching.discriminator.settings import read_discriminator
     from mario_agents.teaching.self_imitation.settings import read_imitation
 
     _check_minutes(minutes)
@@ -176,6 +184,7 @@ def train(
         curriculum=() if curriculum is None else read_curriculum(curriculum),
         cloning=None if cloning is None else read_cloning(cloning),
         imitation=None if imitation is None else read_imitation(imitation),
+        discriminator=None if discriminator is None else read_discriminator(discriminator),
         device=device,
         threads=threads,
         checkpoints=checkpoints,

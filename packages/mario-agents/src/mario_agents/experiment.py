@@ -252,6 +252,8 @@ class _Training:
         assert self.info is not None
         rewarded_alike = self.info.level == self.level
         imitation, store = self.learner.imitation, self.learner.store
+        if self.learner.likeness is not None:
+            self._restore("discriminator", self.learner.likeness)
         if imitation is not None and rewarded_alike:
             self._restore("memory", imitation.memory)
         return store is not None and not (rewarded_alike and self._restore("replay", store))
@@ -338,9 +340,11 @@ class _Training:
 
     def save(self) -> Path:
         """Write a checkpoint, and in the manifest how far the run is."""
+        # First: a checkpoint that is there has its replay.
+        folder, steps = self.run / "checkpoints", self.model.num_timesteps
+        if self.learner.likeness is not None:  # small, and nothing to be filled anew
+            save_replay(folder, self.learner.likeness, steps, "discriminator")
         if self.config.save_replay:
-            # First: a checkpoint that is there has its replay.
-            folder, steps = self.run / "checkpoints", self.model.num_timesteps
             if self.learner.store is not None:
                 save_replay(folder, self.learner.store, steps)
             if self.learner.imitation is not None:

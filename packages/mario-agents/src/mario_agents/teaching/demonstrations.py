@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,35 @@ def read_recorded(
     Raises:
         AgentsError: it cannot be read, lacks an array, or holds what these spaces do not.
     """
+    wanted = observation_columns(observation_space)
+    arrays = read_columns(path, {**wanted, _ACTIONS: action_space})
+    return Demonstrations(
+        {name.removeprefix(_OBSERVATIONS).removeprefix("/"): arrays[name] for name in wanted},
+        arrays[_ACTIONS],
+    )
+
+
+def observation_columns(space: spaces.Space[Any]) -> dict[str, spaces.Space[Any]]:
+    """Return what a file calls observations of a space, and each one's own space.
+
+    >>> sorted(observation_columns(spaces.Dict({"x": spaces.Discrete(2)})))
+    ['observations/x']
+    """
+    if isinstance(space, spaces.Dict):
+        return {f"{_OBSERVATIONS}/{key}": part for key, part in space.spaces.items()}
+    return {_OBSERVATIONS: space}
+
+
+def read_columns(path: Path, wanted: Mapping[str, spaces.Space[Any]]) -> dict[str, NDArray[Any]]:
+    """Read arrays of equally many rows from an ``.npz``; nothing in it is unpickled.
+
+    Args:
+        path: the file.
+        wanted: name → the space that each row of the array is of; others are left where they are.
+
+    Raises:
+        AgentsError: it cannot be read, lacks an array, or holds what these spaces do not.
+    """
     try:
         # Not np.load: it takes what is no archive for an array, or for a pickle.
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
@@ -69,21 +98,16 @@ def read_recorded(
         raise AgentsError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, BadZipFile, EOFError) as error:
         raise AgentsError(f"{path} is no .npz of plain arrays, as np.savez writes it") from error
-    parts = (
-        observation_space.spaces if isinstance(observation_space, spaces.Dict) else {"": observation_space}
-    )
-    wanted = {f"{_OBSERVATIONS}/{key}" if key else _OBSERVATIONS: space for key, space in parts.items()}
-    missing = [name for name in [*wanted, _ACTIONS] if name not in arrays]
+    missing = [name for name in wanted if name not in arrays]
     if missing:
         raise AgentsError(f"{path} has no array {missing[0]!r}; it has {', '.join(arrays) or 'none'}")
-    number = len(arrays[_ACTIONS]) if arrays[_ACTIONS].ndim else 0
+    last = arrays[list(wanted)[-1]]
+    number = len(last) if last.ndim else 0
     if not number:
         raise AgentsError(f"{path} has no decisions")
-    for name, space in {**wanted, _ACTIONS: action_space}.items():
+    for name, space in wanted.items():
         _check(arrays[name], name, space, number, path)
-    return Demonstrations(
-        {key: arrays[f"{_OBSERVATIONS}/{key}" if key else _OBSERVATIONS] for key in parts}, arrays[_ACTIONS]
-    )
+    return {name: arrays[name] for name in wanted}
 
 
 def _check(array: NDArray[Any], name: str, space: spaces.Space[Any], number: int, path: Path) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
 from mario_agents.teaching.demonstrations import Demonstrations, as_row
+
+if TYPE_CHECKING:
+    from mario_envs.movies.movie import Movie
 
 
 def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> Demonstrations:
@@ -28,22 +32,14 @@ def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int
     Raises:
         AgentsError: the movie cannot be read, or the environment cannot play it; says why.
     """
-    if find_spec("mario_envs") is None:
-        raise AgentsError(f'{path} needs mario-envs: pip install "mario-agents[mario]"')
+    spec, movie = read_movie_for(env_id, path)
     from mario_envs.actions.continuous_frames import ContinuousFrames
-    from mario_envs.movies.file import read_movie
     from mario_envs.movies.holds import holds_of
 
-    spec = find_env(env_id)
-    if spec.entry_point != "mario_envs.env:MarioEnv":
-        raise AgentsError(
-            f"{path} is a movie: it demonstrates in environments of mario-envs, not in {env_id}"
-        )
     try:
-        movie = read_movie(path)
         env = gymnasium.make(spec, **{**env_kwargs, "stages": (movie.start,), "max_noops": 0})
     except ValueError as error:
-        raise AgentsError(_with(path, error)) from None
+        raise AgentsError(with_path(path, error)) from None
     try:
         game: Any = env.unwrapped
         if not isinstance(game.action, ContinuousFrames):
@@ -53,7 +49,7 @@ def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int
         try:
             decisions = holds_of(movie, game.action, str(path))
         except ValueError as error:
-            raise AgentsError(_with(path, error)) from None
+            raise AgentsError(with_path(path, error)) from None
         observation, info = env.reset(seed=seed)
         seen = []
         for action in decisions.actions:
@@ -72,6 +68,31 @@ def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int
     return Demonstrations.joined(seen)
 
 
-def _with(path: Path, error: Exception) -> str:
+def read_movie_for(env_id: str, path: Path) -> tuple[EnvSpec, Movie]:
+    """Read a movie, and find the environment that it shall be played in.
+
+    Args:
+        env_id: of mario-envs.
+        path: the movie.
+
+    Raises:
+        AgentsError: the movie cannot be read, or the environment plays no movies.
+    """
+    if find_spec("mario_envs") is None:
+        raise AgentsError(f'{path} needs mario-envs: pip install "mario-agents[mario]"')
+    from mario_envs.movies.file import read_movie
+
+    spec = find_env(env_id)
+    if spec.entry_point != "mario_envs.env:MarioEnv":
+        raise AgentsError(
+            f"{path} is a movie: it demonstrates in environments of mario-envs, not in {env_id}"
+        )
+    try:
+        return spec, read_movie(path)
+    except ValueError as error:
+        raise AgentsError(with_path(path, error)) from None
+
+
+def with_path(path: Path, error: Exception) -> str:
     """Name the movie, unless the message does."""
     return str(error) if str(path) in str(error) else f"{path}: {error}"
