@@ -492,6 +492,37 @@ def polish(
     )
 
 
+@app.command()
+def demonstrate(
+    movies: Annotated[list[Path], typer.Argument(metavar="MOVIE…", help="Each of a stage.")],
+    env: Annotated[str, typer.Option("--env", metavar="ID", help="Of mario-envs, with ContinuousFrames.")],
+    minari: Annotated[
+        str, typer.Option(metavar="NAME", help="New dataset, such as mario/1-1-v0; in MINARI_DATASETS_PATH.")
+    ],
+    env_option: Annotated[
+        list[str] | None, typer.Option("--env-option", metavar="KEY=VALUE", help="As for train.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what the environment draws.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Play movies in an environment, and write what is seen, done and earned as a Minari dataset.
+
+    Other libraries learn from those: each movie becomes an episode of the decisions that play it. They exist
+    with the action's min_frames: 1.
+
+    Example: mario-agents demonstrate solutions/*.movie --env MarioScore-1-1-ContinuousFrames-v0
+    --env-option 'action={continuous-frames: {min_frames: 1}}' --minari mario/solutions-v0
+    """
+    import_sb3_quietly()
+    from mario_agents.teaching.minari_dataset import write_minari
+
+    written = write_minari(minari, movies, env, _pairs(env_option, "--env-option"), seed)
+    if as_json:
+        print(json.dumps({key: str(v) if isinstance(v, Path) else v for key, v in vars(written).items()}))
+    else:
+        print(f"{written.path}: {written.episodes:,} episodes, {written.steps:,} steps")
+
+
 def _need_mario_envs(doing: str) -> None:
     if find_spec("mario_envs") is None:
         raise AgentsError(f'{doing} needs mario-envs: pip install "mario-agents[mario]"')

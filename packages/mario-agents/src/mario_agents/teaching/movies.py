@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
+from numpy.typing import NDArray
 
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
@@ -18,8 +20,46 @@ if TYPE_CHECKING:
     from mario_envs.movies.movie import Movie
 
 
+@dataclass(frozen=True)
+class Decision:
+    """One step of a movie.
+
+    Attributes:
+        before: what was seen before it, or was told with the reset if it is the first.
+        action: as the environment takes it.
+        reward: the environment's.
+        terminated: whether the episode ended with it.
+        truncated: whether a limit cut the episode there.
+        after: what was seen after it.
+        info: what the environment told of it.
+        info_before: what it had told before.
+    """
+
+    before: Any
+    action: NDArray[Any]
+    reward: float
+    terminated: bool
+    truncated: bool
+    after: Any
+    info: dict[str, Any]
+    info_before: dict[str, Any]
+
+
 def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> Demonstrations:
     """Play a movie by the environment's own actions, and note what is seen before each.
+
+    Args, and what it raises, as of :func:`decisions_of`.
+    """
+    return Demonstrations.joined(
+        [
+            Demonstrations(as_row(one.before), one.action[None])
+            for one in decisions_of(path, env_id, env_kwargs, seed)
+        ]
+    )
+
+
+def decisions_of(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> Iterator[Decision]:
+    """Play a movie by the environment's own actions.
 
     The environment is the run's, but for where it begins: at the movie's stage, without no-ops.
 
@@ -50,22 +90,22 @@ def play_movie(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: int
             decisions = holds_of(movie, game.action, str(path))
         except ValueError as error:
             raise AgentsError(with_path(path, error)) from None
-        observation, info = env.reset(seed=seed)
-        seen = []
+        before, info = env.reset(seed=seed)
+        over = played = False
         for action in decisions.actions:
-            seen.append(Demonstrations(as_row(observation), action[None]))
-            observation, _, terminated, truncated, info = env.step(action)
-            if terminated or truncated:
+            if over:
                 break
+            info_before = info
+            after, reward, terminated, truncated, info = env.step(action)
+            yield Decision(before, action, float(reward), terminated, truncated, after, info, info_before)
+            before, over = after, terminated or truncated
+        else:
+            played = True
         outcome = movie.outcome
-        if len(seen) < len(decisions.actions) or (info["clear"], info["dead"]) != (
-            outcome.clear,
-            outcome.dead,
-        ):
+        if not played or (info["clear"], info["dead"]) != (outcome.clear, outcome.dead):
             raise AgentsError(f"{path} does not end here as it says: it was recorded on {movie.emulator}")
     finally:
         env.close()
-    return Demonstrations.joined(seen)
 
 
 def read_movie_for(env_id: str, path: Path) -> tuple[EnvSpec, Movie]:
