@@ -266,8 +266,9 @@ class _Training:
             restore_replay(path, store)
             return True
         when = " before the next update" if kind == "replay" else ""
+        begins = "begins" if kind == "discriminator" else "is filled"
         print(
-            f"{self.checkpoint.name} has no saved {kind}: it is filled anew{when}, and the run does not "
+            f"{self.checkpoint.name} has no saved {kind}: it {begins} anew{when}, and the run does not "
             "equal an unbroken one",
             file=sys.stderr,
         )

@@ -157,6 +157,17 @@ def test_the_task_counts_as_much_as_it_is_told_to(
     assert (learned == 3.5).sum() == sum(returns(outcome.run))
 
 
+def test_one_that_is_not_there_begins_anew_and_the_user_is_told(
+    exits: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    outcome = experiment.train(configured("ppo", exits, save_replay=False), run)
+    replay_of(outcome.checkpoint, "discriminator").unlink()
+    experiment.resume(run, steps=48)
+    (word,) = [line for line in capsys.readouterr().err.splitlines() if "no saved discriminator" in line]
+    assert word.endswith("it begins anew, and the run does not equal an unbroken one")
+
+
 def test_what_was_saved_of_another_discriminator_is_refused(exits: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     outcome = experiment.train(configured("ppo", exits), run)
@@ -223,7 +234,7 @@ def test_one_does_as_was_seen_without_any_reward_and_without_seeing_actions(
     def found(discriminator: AdversarialImitation | None) -> float:
         """Return the share of the last fifty episodes that left by the far corner."""
         config = configure_run(
-            name, EXITS, steps=5120, seed=0, lanes=8, checkpoints=1, discriminator=discriminator,
+            name, EXITS, steps=5120 if discriminator else 1024, seed=0, lanes=8, checkpoints=1, discriminator=discriminator,
             overrides={"policy": "MlpPolicy", "policy_kwargs": {"net_arch": [64]}, "gamma": 0.9, **overrides},
             env_kwargs={} if discriminator else {"pays": 0.0},
         )  # fmt: skip
