@@ -234,7 +234,8 @@ def test_one_does_as_was_seen_without_any_reward_and_without_seeing_actions(
     def found(discriminator: AdversarialImitation | None) -> float:
         """Return the share of the last fifty episodes that left by the far corner."""
         config = configure_run(
-            name, EXITS, steps=5120 if discriminator else 1024, seed=0, lanes=8, checkpoints=1, discriminator=discriminator,
+            name, EXITS, steps=5120 if discriminator else 1024, seed=0, lanes=8, checkpoints=1,
+            discriminator=discriminator,
             overrides={"policy": "MlpPolicy", "policy_kwargs": {"net_arch": [64]}, "gamma": 0.9, **overrides},
             env_kwargs={} if discriminator else {"pays": 0.0},
         )  # fmt: skip
