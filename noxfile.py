@@ -88,7 +88,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and the examples in the docstrings. Arguments go to pytest."""
     install_all(session)
-    install(session, f"./{AGENTS}[ray]", *TOOLS["tests"], *TOOLS["oracles"])
+    install(session, f"./{AGENTS}[ray,minari]", *TOOLS["tests"], *TOOLS["oracles"])
     if session.posargs:
         session.run("pytest", *session.posargs)
     else:

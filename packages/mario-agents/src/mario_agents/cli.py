@@ -138,6 +138,13 @@ def train(
             metavar="FILE.yml", help="Imitate own good episodes, avoid the bad: {imitate: W, avoid: W, …}."
         ),
     ] = None,
+    discriminator: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.yml",
+            help="Be rewarded for looking as demonstrated: {demonstrations: [1-1.movie, …], task: W, …}.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="torch threads; chosen by observation.")] = None,
     checkpoints: Annotated[int, typer.Option(min=1, help="Checkpoints saved over the budget.")] = 20,
@@ -157,6 +164,7 @@ def train(
     from mario_agents.configure import configure_run
     from mario_agents.curriculum import read_curriculum
     from mario_agents.teaching.cloning.settings import read_cloning
+    from mario_agents.teaching.discriminator.settings import read_discriminator
     from mario_agents.teaching.replayed.settings import read_replayed
     from mario_agents.teaching.self_imitation.settings import read_imitation
 
@@ -187,6 +195,7 @@ def train(
         cloning=None if cloning is None else read_cloning(cloning),
         demonstrations=None if demonstrations is None else read_replayed(demonstrations),
         imitation=None if imitation is None else read_imitation(imitation),
+        discriminator=None if discriminator is None else read_discriminator(discriminator),
         device=device,
         threads=threads,
         checkpoints=checkpoints,
@@ -504,6 +513,37 @@ def polish(
             as_json=as_json,
         )
     )
+
+
+@app.command()
+def demonstrate(
+    movies: Annotated[list[Path], typer.Argument(metavar="MOVIE…", help="Each of a stage.")],
+    env: Annotated[str, typer.Option("--env", metavar="ID", help="Of mario-envs, with ContinuousFrames.")],
+    minari: Annotated[
+        str, typer.Option(metavar="NAME", help="New dataset, such as mario/1-1-v0; in MINARI_DATASETS_PATH.")
+    ],
+    env_option: Annotated[
+        list[str] | None, typer.Option("--env-option", metavar="KEY=VALUE", help="As for train.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what the environment draws.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Play movies in an environment, and write what is seen, done and earned as a Minari dataset.
+
+    Other libraries learn from those: each movie becomes an episode of the decisions that play it. They exist
+    with the action's min_frames: 1.
+
+    Example: mario-agents demonstrate solutions/*.movie --env MarioScore-1-1-ContinuousFrames-v0
+    --env-option 'action={continuous-frames: {min_frames: 1}}' --minari mario/solutions-v0
+    """
+    import_sb3_quietly()
+    from mario_agents.teaching.minari_dataset import write_minari
+
+    written = write_minari(minari, movies, env, _pairs(env_option, "--env-option"), seed)
+    if as_json:
+        print(json.dumps({key: str(v) if isinstance(v, Path) else v for key, v in vars(written).items()}))
+    else:
+        print(f"{written.path}: {written.episodes:,} episodes, {written.steps:,} steps")
 
 
 def _need_mario_envs(doing: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mario_agents.curriculum import Level
 from mario_agents.teaching.cloning.settings import BehaviourCloning
+from mario_agents.teaching.discriminator.settings import AdversarialImitation
 from mario_agents.teaching.replayed.settings import ReplayedDemonstrations
 from mario_agents.teaching.self_imitation.settings import SelfImitation
 
@@ -33,6 +34,9 @@ class TrainConfig(BaseModel):
     )
     imitation: SelfImitation | None = Field(
         default=None, description="learning from its own best and worst episodes; None is not to"
+    )
+    discriminator: AdversarialImitation | None = Field(
+        default=None, description="rewards for what looks as demonstrated; None has the environment's alone"
     )
     steps: int = Field(gt=0, description="budget in environment steps, summed over lanes")
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes; None is no limit")

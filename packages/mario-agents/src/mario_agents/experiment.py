@@ -219,7 +219,7 @@ class _Training:
                 self.model, sampler, config, self.recorder, self.stop.wanted, version, holds
             )
             if config.demonstrations is not None:
-                replay_demonstrations(self.model, config.at_level(self.level))
+                replay_demonstrations(self.model, config.at_level(self.level.number))
             self.refill = self._go_on()
             # Not before the agent exists: a refused setting leaves no folder behind.
             for folder in ("training", "checkpoints", "tensorboard"):
@@ -256,6 +256,8 @@ class _Training:
         assert self.info is not None
         rewarded_alike = self.config.rewarded_alike(self.info.level, self.level.number)
         imitation, store = self.learner.imitation, self.learner.store
+        if self.learner.likeness is not None:
+            self._restore("discriminator", self.learner.likeness)
         if imitation is not None and rewarded_alike:
             self._restore("memory", imitation.memory)
         return store is not None and not (rewarded_alike and self._restore("replay", store))
@@ -268,8 +270,9 @@ class _Training:
             restore_replay(path, store)
             return True
         when = " before the next update" if kind == "replay" else ""
+        begins = "begins" if kind == "discriminator" else "is filled"
         print(
-            f"{self.checkpoint.name} has no saved {kind}: it is filled anew{when}, and the run does not "
+            f"{self.checkpoint.name} has no saved {kind}: it {begins} anew{when}, and the run does not "
             "equal an unbroken one",
             file=sys.stderr,
         )
@@ -343,9 +346,11 @@ class _Training:
 
     def save(self) -> Path:
         """Write a checkpoint, and in the manifest how far the run is."""
+        # First: a checkpoint that is there has its replay.
+        folder, steps = self.run / "checkpoints", self.model.num_timesteps
+        if self.learner.likeness is not None:  # small, and nothing to be filled anew
+            save_replay(folder, self.learner.likeness, steps, "discriminator")
         if self.config.save_replay:
-            # First: a checkpoint that is there has its replay.
-            folder, steps = self.run / "checkpoints", self.model.num_timesteps
             if self.learner.store is not None:
                 save_replay(folder, self.learner.store, steps)
             if self.learner.imitation is not None:

@@ -1,4 +1,4 @@
-"""Replay and memory beside their checkpoint: ``step-….replay.npz`` and ``.memory.npz``, the newest's only."""
+"""What lies beside the newest checkpoint: ``step-….replay.npz``, ``.memory.npz``, ``.discriminator.npz``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mario_agents.atomic import open_atomically
 from mario_agents.checkpoints import CheckpointError, checkpoint_name, why_not_written
 from mario_agents.storage.saved import SavedArrays, write_arrays
 
-#: The replay of an off-policy algorithm, or what self-imitation remembers.
-Kind = Literal["replay", "memory"]
+#: The replay of an off-policy algorithm, what self-imitation remembers, or the discriminator.
+Kind = Literal["replay", "memory", "discriminator"]
 
 
 class Saved(Protocol):
@@ -59,7 +59,7 @@ def save_replay(folder: Path, store: Saved, steps: int, kind: Kind = "replay") -
 
 
 def drop_replays(checkpoint: Path) -> None:
-    """Delete the replays and memories of all other checkpoints; called when this one is whole."""
+    """Delete what lies beside all other checkpoints; called when this one is whole."""
     for path in checkpoint.parent.glob("step-*.npz"):
         if path.name.partition(".")[0] != checkpoint.stem:
             path.unlink()

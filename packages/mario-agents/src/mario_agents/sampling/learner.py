@@ -36,6 +36,7 @@ from mario_agents.storage.returns import Discount, advantages
 from mario_agents.storage.rollouts import SegmentRollout
 from mario_agents.storage.segment import Leaves, from_leaves
 from mario_agents.storage.store import Store
+from mario_agents.teaching.discriminator.rewarding import RewardLikeness
 from mario_agents.teaching.self_imitation.callback import ImitateItself
 
 
@@ -81,6 +82,7 @@ class Learner:
     Attributes:
         store: where the transitions of an off-policy algorithm lie; None of others.
         imitation: is shown what was played, and is a callback of training; None if it was not asked for.
+        likeness: rewards what was played; None if it was not asked for.
     """
 
     def __init__(
@@ -138,6 +140,9 @@ class Learner:
             if config.imitation is None
             else ImitateItself(config.imitation, model, self._discount, config.seed)
         )
+        self.likeness = (
+            None if config.discriminator is None else RewardLikeness(config, model, self._discount)
+        )
 
     # -- what both kinds of algorithm do --------------------------------------------------------------------
 
@@ -156,6 +161,12 @@ class Learner:
                 return None
             blocks += [block for block in more if self._is_fresh(block)]
         self.counts.idle += time.monotonic() - began
+        return blocks
+
+    def _to_learn_from(self, blocks: list[Block]) -> list[Block]:
+        """Return what was played with the rewards that are learned from; records keep the environment's."""
+        if self.likeness is not None:
+            blocks = self.likeness.reward(blocks)
         if self.imitation is not None:
             self.imitation.see(blocks)
         return blocks
@@ -221,7 +232,7 @@ class Learner:
         self.draw_from(seed)
 
     def draw_from(self, seed: int) -> None:
-        """Begin the learner's random streams anew: torch's, numpy's and Python's, the replay's, the memory's.
+        """Begin the learner's random streams anew: torch's, numpy's and Python's, and those of its parts.
 
         Args:
             seed: of all of them.
@@ -231,6 +242,8 @@ class Learner:
             self._replay.rng = np.random.default_rng(seed)
         if self.imitation is not None:
             self.imitation.rng = np.random.default_rng(seed)
+        if self.likeness is not None:
+            self.likeness.begin_anew(seed)
 
     def _play(self, blocks: list[Block], step: int, callback: BaseCallback) -> NDArray[np.bool_] | None:
         """Tell everyone who counts steps of one that was played; None if training shall end."""
@@ -285,13 +298,14 @@ class Learner:
         blocks = self._next_blocks(TrainFreq(n_rollout_steps, TrainFrequencyUnit.STEP))
         if blocks is None:
             return False
+        learned = self._to_learn_from(blocks)
         for step in range(n_rollout_steps):
             if self._play(blocks, step, callback) is None:
                 return False
         model.policy.set_training_mode(False)
         rollout_buffer.reset()
         first = 0
-        for block in blocks:
+        for block in learned:
             self._fill(rollout_buffer, block, slice(first, first + block.lanes))
             first += block.lanes
         rollout_buffer.pos, rollout_buffer.full = n_rollout_steps, True
@@ -404,7 +418,7 @@ class Learner:
             blocks = self._next_blocks(train_freq)
             if blocks is None:
                 return RolloutReturn(steps, episodes, continue_training=False)
-            for block in blocks:
+            for block in self._to_learn_from(blocks):
                 for segment in block.segments():
                     self._replay.add_segment(segment)
             if self._order.most_lag is not None:

@@ -70,9 +70,8 @@ def read_recorded(
     Raises:
         AgentsError: it cannot be read, lacks an array, or holds what these spaces do not.
     """
-    arrays = _read_arrays(path)
     wanted = _by_key(_OBSERVATIONS, observation_space)
-    _check_all(path, arrays, {**wanted, _ACTIONS: action_space})
+    arrays = read_columns(path, {**wanted, _ACTIONS: action_space})
     return Demonstrations(_leaves(arrays, _OBSERVATIONS, observation_space), arrays[_ACTIONS])
 
 
@@ -132,6 +131,30 @@ def read_episodes(
     )
 
 
+def observation_columns(space: spaces.Space[Any]) -> dict[str, spaces.Space[Any]]:
+    """Return what a file calls observations of a space, and each one's own space.
+
+    >>> sorted(observation_columns(spaces.Dict({"x": spaces.Discrete(2)})))
+    ['observations/x']
+    """
+    return _by_key(_OBSERVATIONS, space)
+
+
+def read_columns(path: Path, wanted: Mapping[str, spaces.Space[Any]]) -> dict[str, NDArray[Any]]:
+    """Read arrays of equally many rows from an ``.npz``; nothing in it is unpickled.
+
+    Args:
+        path: the file.
+        wanted: name → the space that each row of the array is of; others are left where they are.
+
+    Raises:
+        AgentsError: it cannot be read, lacks an array, or holds what these spaces do not.
+    """
+    arrays = _read_arrays(path)
+    _check_all(path, arrays, wanted)
+    return {name: arrays[name] for name in wanted}
+
+
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         # Not np.load: it takes what is no archive for an array, or for a pickle.
@@ -165,7 +188,8 @@ def _check_all(
     missing = [name for name in wanted if name not in arrays]
     if missing:
         raise AgentsError(f"{path} has no array {missing[0]!r}; it has {', '.join(arrays) or 'none'}")
-    number = len(arrays[_ACTIONS]) if arrays[_ACTIONS].ndim else 0
+    last = arrays[list(wanted)[-1]]
+    number = len(last) if last.ndim else 0
     if not number:
         raise AgentsError(f"{path} has no decisions")
     for name, space in wanted.items():

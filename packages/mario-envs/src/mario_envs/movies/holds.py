@@ -34,6 +34,24 @@ def holds_of(movie: Movie, action: ContinuousFrames, name: str = "the movie") ->
         >>> found.first_frames, found.frames  # and the value of right is 10 / 120, then 14 / 120
         (array([ 1, 11]), array([10, 14], dtype=int32))
     """
+    check_playable(movie, name)
+    pressed = np.frombuffer(movie.buttons, np.uint8)
+    try:
+        return decide((pressed[1:, None] & PLAYED_BITS) > 0, action, first_frame=1)
+    except ActionError as error:
+        raise MovieError(f"{name}: {error}") from None
+
+
+def check_playable(movie: Movie, name: str = "the movie") -> None:
+    """Refuse a movie that is not of an episode of any environment.
+
+    Args:
+        movie: which.
+        name: what messages call it.
+
+    Raises:
+        MovieError: it begins at power-on, presses Start or Select, or presses what a reset waits.
+    """
     if movie.start == POWER_ON:
         raise MovieError(f"{name} starts at power-on, and no environment does; one of a stage is needed")
     pressed = np.frombuffer(movie.buttons, np.uint8)
@@ -42,7 +60,3 @@ def holds_of(movie: Movie, action: ContinuousFrames, name: str = "the movie") ->
         raise MovieError(f"{name} presses Start or Select in frame {menu[0]}, which no action does")
     if pressed[0]:
         raise MovieError(f"{name} presses a button in frame 0, which an environment's reset waits")
-    try:
-        return decide((pressed[1:, None] & PLAYED_BITS) > 0, action, first_frame=1)
-    except ActionError as error:
-        raise MovieError(f"{name}: {error}") from None
