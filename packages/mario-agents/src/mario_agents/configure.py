@@ -78,6 +78,11 @@ def configure_run(
         first = error.errors()[0]
         raise AgentsError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
     check_sampling(algorithm, config)
+    if config.demonstrations is not None and config.discriminator is not None:
+        raise AgentsError(
+            "demonstrations in the replay have the environment's rewards, not the discriminator's: leave "
+            "--demonstrations or --discriminator out"
+        )
     for number in range(len(config.curriculum)):
         if probe_spaces(env_id, config.at_level(number).env_kwargs) != (observation_space, action_space):
             raise AgentsError(

@@ -25,6 +25,7 @@ from mario_agents.storage.returns import Discount
 from mario_agents.storage.segment import Segment
 from mario_agents.storage.transitions import TransitionStore
 from mario_agents.teaching.demonstrations import read_episodes
+from mario_agents.teaching.discriminator.settings import AdversarialImitation
 from mario_agents.teaching.movies import play_episode
 from mario_agents.teaching.replayed.settings import ReplayedDemonstrations, read_replayed
 
@@ -240,6 +241,14 @@ def test_a_movie_is_an_episode_with_its_rewards_and_frames() -> None:
     assert episode.rewards.sum() > 10
     for moments in episode.observations.values():
         assert len(moments) == len(episode) + 2
+
+
+def test_what_a_discriminator_rewards_is_not_mixed_with_what_the_environment_does(
+    shown: ReplayedDemonstrations,
+) -> None:
+    likeness = AdversarialImitation(demonstrations=("seen.npz",))
+    with pytest.raises(AgentsError, match="leave --demonstrations or --discriminator out"):
+        configured("sac", shown, discriminator=likeness)
 
 
 @pytest.mark.parametrize(
