@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,11 @@ from typing import Any, Literal
 import yaml
 from mario_agents.config import TrainConfig
 from mario_agents.configure import configure_run
+from mario_agents.curriculum import read_curriculum
 from mario_agents.errors import AgentsError, did_you_mean
+from mario_agents.teaching.cloning.settings import read_cloning
+from mario_agents.teaching.discriminator.settings import read_discriminator
+from mario_agents.teaching.replayed.settings import read_replayed
 from mario_agents.yaml_files import read_yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +22,15 @@ from experiments.errors import ExperimentError
 
 #: Layout of protocol.yml and of the results; results of another are refused.
 VERSION = 1
+
+Teacher = Literal["curriculum", "cloning", "demonstrations", "discriminator"]
+#: What reads the file of each option of ``mario-agents train`` that teaches.
+_READERS: dict[Teacher, Callable[[Path], Any]] = {
+    "curriculum": read_curriculum,
+    "cloning": read_cloning,
+    "demonstrations": read_replayed,
+    "discriminator": read_discriminator,
+}
 
 #: The last. Others would cost the episodes under way, as runs begin them anew at checkpoints, and serve
 #: nothing: a run that is stopped saves where it is, and one that was killed is not gone on with.
@@ -44,6 +57,9 @@ class Arm(_Strict):
     set: dict[str, Any] = Field(default_factory=dict, description="hyper-parameters")
     env_options: dict[str, Any] = Field(
         default_factory=dict, description="over the comparison's, each key replaced as a whole"
+    )
+    teaching: dict[Teacher, Path] = Field(
+        default_factory=dict, description="option of train → its file, from where the session runs"
     )
 
 
@@ -125,6 +141,8 @@ class Cell:
             command += ["--discount-per", arm.discount_per]
         for key, value in arm.set.items():
             command += ["--set", f"{key}={_as_yaml(value)}"]
+        for option, file in arm.teaching.items():
+            command += [f"--{option}", str(file)]
         return [*command, "--out", str(self.folder(runs))]
 
     def evaluate_command(self, runs: Path) -> list[str]:
@@ -156,6 +174,7 @@ class Cell:
                 env_kwargs=self._env_options,
                 threads=1,
                 checkpoints=CHECKPOINTS,
+                **{option: _READERS[option](file) for option, file in arm.teaching.items()},
             )
         except AgentsError as error:
             raise ExperimentError(f"{self.name}, arm {self.arm_name}: {error}") from error

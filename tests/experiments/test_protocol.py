@@ -107,6 +107,7 @@ def test_seeds_are_balanced_wherever_it_is_broken_off(tmp_path: Path) -> None:
         ("steps: 100", "steps: 100\n    sedes: [1]", r"comparisons\.pole\.sedes: unknown key"),
         ("steps: 100", "steps: 100\n    frames: 9", r"comparisons\.pole: .*frames or steps, not both"),
         ("seeds: [3, 1]", "seeds: []", r"comparisons\.pole\.seeds: .*at least 1 item"),
+        ("{ent_coef: 0.1}", "{}, teaching: {clowning: a.yml}", r"arms\.a2c\.teaching\.clowning"),
         ("version: 1", "version: 2", r"has version 2, this code reads version 1"),
         ("version: 1", "version: [", r"is not YAML: "),
     ],
@@ -125,6 +126,7 @@ def test_a_bad_protocol_is_refused_in_a_line(tmp_path: Path, text: str, with_thi
         ("algorithm: a2c", "algorithm: a2d", r"pole, arm a2c: unknown algorithm 'a2d'.*a2c"),
         ("ent_coef", "ent_coeff", r"pole, arm a2c: a2c has no hyper-parameter 'ent_coeff'.*ent_coef"),
         ("CartPole-v1", "CartPole-v9", r"pole, arm ppo: .*CartPole-v9"),
+        ("{ent_coef: 0.1}", "{}, teaching: {cloning: none.yml}", r"pole, arm a2c: .*none\.yml"),
     ],
 )
 def test_what_mario_agents_refuses_names_the_arm(

@@ -56,7 +56,7 @@ def starts_of(backward: Backward) -> list[dict[str, Any]]:
         >>> [start["start"]["first"] for start in starts_of(Backward(movie="1-4", levels=4))]
         [772, 579, 386, 193]
     """
-    path = shipped_movies().get(backward.movie, Path(backward.movie)).resolve()
+    path = shipped_movies().get(backward.movie, Path(backward.movie))
     if find_spec("mario_envs") is None:
         raise AgentsError(f'{path} needs mario-envs: pip install "mario-agents[mario]"')
     from mario_envs.movies.file import read_movie
