@@ -92,9 +92,11 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
     else:
-        # Agents' tests start processes of their own and time them; beside others they would be too slow.
-        session.run("pytest", "tests", "--ignore=tests/agents", "--numprocesses=2", "--dist=loadfile")
-        session.run("pytest", "tests/agents")
+        # Samplers' and whole runs' start processes and time them; beside others they would be too slow.
+        room, files = "tests/agents/sampling", "tests/agents/test_*.py"
+        beside_others = [f"--ignore={room}", f"--ignore-glob={files}", "--numprocesses=2", "--dist=loadfile"]
+        session.run("pytest", "tests", *beside_others)
+        session.run("pytest", room, *sorted(map(str, Path().glob(files))))
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)
     session.run("pytest", "--doctest-modules", "experiments")
