@@ -44,6 +44,12 @@ Deterministic = Annotated[
     bool, typer.Option("--deterministic/--sampled", help="Most likely action, or one sampled as in training.")
 ]
 
+# Of search and of polish.
+DrawSeed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of everything that is drawn.")]
+Consoles = Annotated[int, typer.Option(min=1, help="Consoles side by side.")]
+Cores = Annotated[int, typer.Option(min=0, help="Processor cores to use; 0 is all.")]
+OwnRom = Annotated[Path | None, typer.Option(metavar="PATH", help="A ROM of your own.")]
+
 
 @app.command()
 def train(
@@ -416,10 +422,10 @@ def search(
     frames: Annotated[
         int | None, typer.Option(min=1, help="At most so many emulated frames for each stage.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of everything that is drawn.")] = 0,
-    lanes: Annotated[int, typer.Option(min=1, help="Consoles side by side.")] = 64,
-    threads: Annotated[int, typer.Option(min=0, help="Processor cores to use; 0 is all.")] = 0,
-    rom: Annotated[Path | None, typer.Option(metavar="PATH", help="A ROM of your own.")] = None,
+    seed: DrawSeed = 0,
+    lanes: Consoles = 64,
+    threads: Cores = 0,
+    rom: OwnRom = None,
     as_json: Json = False,
 ) -> None:
     """Search for a way through stages, and keep it as movies.
@@ -477,10 +483,10 @@ def polish(
     frames: Annotated[
         int | None, typer.Option(min=1, help="At most so many emulated frames for each movie.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of everything that is drawn.")] = 0,
-    lanes: Annotated[int, typer.Option(min=1, help="Consoles side by side.")] = 32,
-    threads: Annotated[int, typer.Option(min=0, help="Processor cores to use; 0 is all.")] = 0,
-    rom: Annotated[Path | None, typer.Option(metavar="PATH", help="A ROM of your own.")] = None,
+    seed: DrawSeed = 0,
+    lanes: Consoles = 32,
+    threads: Cores = 0,
+    rom: OwnRom = None,
     as_json: Json = False,
 ) -> None:
     """Make movies that clear their stages better: a calmer hand, more points, or fewer frames.
