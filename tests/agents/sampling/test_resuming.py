@@ -49,8 +49,8 @@ def drawn_from_replay(run: Path) -> dict[str, Any]:
     return vars(store.sample(300, Discount(0.9), np.random.default_rng(0), steps=3))
 
 
-def assert_same_end(unbroken: Path, broken: Path, broken_at: CheckpointInfo) -> None:
-    """Weights, optimisers, counters and replay are equal, and so is every episode after the checkpoint."""
+def assert_same_learner(unbroken: Path, broken: Path, broken_at: CheckpointInfo) -> None:
+    """Weights, optimisers and counters are equal."""
     (info, tensors), (other_info, others) = (
         read_checkpoint(list_checkpoints(run / "checkpoints")[-1]) for run in (unbroken, broken)
     )
@@ -59,6 +59,11 @@ def assert_same_end(unbroken: Path, broken: Path, broken_at: CheckpointInfo) -> 
     assert info.counters == other_info.counters
     assert (info.frames, info.episodes) == (other_info.frames, other_info.episodes)
     assert info.policy_version == other_info.policy_version
+
+
+def assert_same_end(unbroken: Path, broken: Path, broken_at: CheckpointInfo) -> None:
+    """What was learned and the replay are equal, and so is every episode after the checkpoint."""
+    assert_same_learner(unbroken, broken, broken_at)
     after = episodes_of(unbroken, 0)[broken_at.episodes :]
     assert after
     assert episodes_of(broken, 1) == after

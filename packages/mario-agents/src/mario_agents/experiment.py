@@ -284,7 +284,7 @@ class _Training:
         stop = self.stop
         callbacks: list[BaseCallback] = [
             stop,
-            self.level,
+            *([self.level] if self.config.curriculum else []),
             progress,
             SaveEvenly(self.save_and_begin_anew, self.used, self.config.checkpoints),
         ]

@@ -60,7 +60,6 @@ class WatchLevel(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        if self._levels:
-            self.logger.record("curriculum/level", self.number + 1)
+        self.logger.record("curriculum/level", self.number + 1)
         if self.successes:
             self.logger.record("curriculum/success", sum(self.successes) / len(self.successes))

@@ -13,7 +13,8 @@ from mario_envs.game import stages
 from mario_envs.game.roms import Rom
 from mario_envs.game.state import decode
 from mario_envs.movies.file import read_movie
-from mario_envs.movies.movie import POWER_ON, Movie, MovieError
+from mario_envs.movies.holds import check_of_a_stage
+from mario_envs.movies.movie import Movie, MovieError
 from mario_envs.settings import Settings, Start
 
 #: Frames between two saved consoles: a reset plays fewer than these, in a millisecond or so.
@@ -130,8 +131,7 @@ def _read(start: Start, settings: Settings, rom: Rom) -> Movie:
     """Read the movie, and check all that can be without playing it."""
     path = Path(start.movie)
     movie = read_movie(path)
-    if movie.start == POWER_ON:
-        raise MovieError(f"{path} starts at power-on, and no environment does; one of a stage is needed")
+    check_of_a_stage(movie, str(path))
     if settings.stages != (movie.start,):
         raise MovieError(
             f"{path} is of stage {movie.start}, the environment has {', '.join(settings.stages)}: episodes "

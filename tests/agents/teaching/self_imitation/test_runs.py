@@ -21,7 +21,7 @@ from mario_agents.saved_replay import replay_of
 from mario_agents.teaching.self_imitation.settings import SelfImitation, read_imitation
 
 from ...conftest import Cli
-from ...sampling.test_resuming import break_after_a_checkpoint
+from ...sampling.test_resuming import assert_same_end, break_after_a_checkpoint
 from ...sampling.test_sync import assert_equal
 
 CHAIN = "chain_env:Chain-v0"
@@ -86,10 +86,7 @@ def test_a_run_broken_off_ends_as_the_unbroken_one(
     resumed = experiment.resume(broken)
     unbroken = experiment.train(config, tmp_path / "unbroken")
 
-    (info, tensors), (other_info, others) = (read_checkpoint(end.checkpoint) for end in (resumed, unbroken))
-    assert 0 < broken_at.steps < info.steps
-    assert_equal(tensors, others)
-    assert info.counters == other_info.counters
+    assert_same_end(unbroken.run, broken, broken_at)
     memories = [replay_of(end.checkpoint, "memory").read_bytes() for end in (resumed, unbroken)]
     assert len(memories[0]) > 1000
     assert memories[0] == memories[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,20 @@ class Demonstrations:
             },
             np.concatenate([part.actions for part in parts]),
         )
+
+
+def is_movie(path: Path) -> bool:
+    """Tell a demonstration that is a movie from one that was recorded, by the file's name.
+
+    Raises:
+        AgentsError: it is neither.
+
+    >>> is_movie(Path("1-1.movie")), is_movie(Path("pole.npz"))
+    (True, False)
+    """
+    if path.suffix not in (".movie", ".npz"):
+        raise AgentsError(f"{path} is no demonstration: those are .movie and .npz")
+    return path.suffix == ".movie"
 
 
 def read_recorded(
@@ -221,10 +235,11 @@ def _bounds(space: spaces.Space[Any]) -> tuple[Any, Any]:
     return space.low, space.high
 
 
-def as_row(observation: Any) -> Leaves:
-    """Return one observation as a batch of one, by key, in memory of its own.
+def as_rows(observations: Iterable[Any]) -> Leaves:
+    """Return observations as a batch, by key, in memory of its own.
 
-    >>> as_row(np.zeros(3))[""].shape
-    (1, 3)
+    >>> as_rows([np.zeros(3), np.ones(3)])[""].shape
+    (2, 3)
     """
-    return {key: part[None].copy() for key, part in to_leaves(observation).items()}
+    leaves = [to_leaves(observation) for observation in observations]
+    return {key: np.stack([one[key] for one in leaves]) for key in leaves[0]}

@@ -16,7 +16,7 @@ import numpy as np
 
 from mario_agents.errors import AgentsError
 from mario_agents.storage.segment import from_leaves
-from mario_agents.teaching.demonstrations import as_row
+from mario_agents.teaching.demonstrations import as_rows
 from mario_agents.teaching.movies import decisions_of, read_movie_for
 
 #: What is kept of an environment's infos beside its own ``metadata["episode_info"]``.
@@ -103,7 +103,6 @@ def _episode(
 ) -> dict[str, Any]:
     """Play one movie, and return the fields of Minari's ``EpisodeBuffer``."""
     played = list(decisions_of(movie, env_id, env_kwargs, seed))
-    seen = [as_row(observation) for observation in (played[0].before, *(one.after for one in played))]
     told = [{_FRAMES: 0, **played[0].info_before}, *(one.info for one in played)]
     terminations = [one.terminated for one in played]
     # A movie that stops in the middle of a stage is a recording that was cut.
@@ -111,7 +110,7 @@ def _episode(
     return {
         "seed": seed,
         "options": {"movie": movie.name},
-        "observations": from_leaves({key: np.concatenate([row[key] for row in seen]) for key in seen[0]}),
+        "observations": from_leaves(as_rows([played[0].before, *(one.after for one in played)])),
         "actions": np.stack([one.action for one in played]),
         "rewards": np.array([one.reward for one in played]),
         "terminations": np.array(terminations),

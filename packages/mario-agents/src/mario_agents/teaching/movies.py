@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
 from mario_agents.storage.segment import Segment, to_leaves
-from mario_agents.teaching.demonstrations import Demonstrations, as_row
+from mario_agents.teaching.demonstrations import Demonstrations, as_rows
 
 if TYPE_CHECKING:
     from mario_envs.movies.movie import Movie
@@ -67,11 +67,10 @@ def play_episode(path: Path, env_id: str, env_kwargs: Mapping[str, Any], seed: i
     """
     steps = list(decisions_of(path, env_id, env_kwargs, seed))
     end = steps[-1]
-    seen = [as_row(observation) for observation in (*(one.before for one in steps), end.after)]
     return Segment.from_steps(
         lane=0,
         policy_version=0,
-        observations={key: np.concatenate([row[key] for row in seen]) for key in seen[0]},
+        observations=as_rows([*(one.before for one in steps), end.after]),
         finals={len(steps) - 1: to_leaves(end.after)} if end.terminated or end.truncated else {},
         actions=np.array([one.action for one in steps]),
         rewards=np.array([one.reward for one in steps]),

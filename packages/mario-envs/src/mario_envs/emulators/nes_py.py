@@ -186,7 +186,7 @@ class NesPyEmulator:
                 console.frame(buttons)
                 if on_frame is not None:
                     on_frame(int(lanes[row]), buttons)
-                stopped = any(s.low <= console.ram[s.address] <= s.high for s in stop)
+                stopped = any(end.is_met(console.ram) for end in stop)
                 while pictures is not None and kept < len(wanted) and (stopped or wanted[kept] == frame):
                     if kept and wanted[kept - 1] == wanted[kept]:
                         pictures[row, kept] = pictures[row, kept - 1]

@@ -33,6 +33,14 @@ class StopCondition:
     low: int
     high: int
 
+    def is_met(self, ram: NDArray[np.uint8]) -> bool:
+        """Tell whether a console's RAM, uint8 ``[2048]``, meets it.
+
+        >>> StopCondition(0, 3, 5).is_met(np.full(2048, 5, np.uint8))
+        True
+        """
+        return bool(self.low <= ram[self.address] <= self.high)
+
 
 @runtime_checkable
 class Emulator(Protocol):

@@ -42,6 +42,16 @@ def holds_of(movie: Movie, action: ContinuousFrames, name: str = "the movie") ->
         raise MovieError(f"{name}: {error}") from None
 
 
+def check_of_a_stage(movie: Movie, name: str) -> None:
+    """Refuse a movie that begins where no environment does.
+
+    Raises:
+        MovieError: it begins at power-on.
+    """
+    if movie.start == POWER_ON:
+        raise MovieError(f"{name} starts at power-on, and no environment does; one of a stage is needed")
+
+
 def check_playable(movie: Movie, name: str = "the movie") -> None:
     """Refuse a movie that is not of an episode of any environment.
 
@@ -52,8 +62,7 @@ def check_playable(movie: Movie, name: str = "the movie") -> None:
     Raises:
         MovieError: it begins at power-on, presses Start or Select, or presses what a reset waits.
     """
-    if movie.start == POWER_ON:
-        raise MovieError(f"{name} starts at power-on, and no environment does; one of a stage is needed")
+    check_of_a_stage(movie, name)
     pressed = np.frombuffer(movie.buttons, np.uint8)
     menu = np.flatnonzero(pressed & (Button.START | Button.SELECT))
     if len(menu):

@@ -161,7 +161,7 @@ class _Follower:
                 # Later ones are written over by their own frames, if those come.
                 pictures[0, keep[0] >= frame] = one[0, 0]
             ram = self._console.ram(lanes)
-            if any(end.low <= ram[0, end.address] <= end.high for end in stop):
+            if any(end.is_met(ram[0]) for end in stop):
                 self.left = 0
         return np.array([self.frames], np.int32)
 

@@ -118,7 +118,7 @@ def _play(console: Emulator, start: str, buttons: bytes, watch: Watcher | None) 
         if watch is not None:
             watch(console, Button(byte))
         ram = console.ram(_LANE)
-        if any(end.low <= ram[0, end.address] <= end.high for end in ends):
+        if any(end.is_met(ram[0]) for end in ends):
             break
     state = decode(ram)
     score, clear = int(state.score[0]), bool(state.clear[0])

@@ -21,7 +21,7 @@ from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.storage.segment import from_leaves
 from mario_agents.teaching.cloning.settings import BehaviourCloning
-from mario_agents.teaching.demonstrations import Demonstrations, read_recorded
+from mario_agents.teaching.demonstrations import Demonstrations, is_movie, read_recorded
 from mario_agents.teaching.movies import play_movie
 from mario_agents.teaching.students import Student, student_of
 
@@ -85,11 +85,9 @@ def _student(model: BaseAlgorithm) -> Student:
 
 
 def _read(path: Path, model: BaseAlgorithm, config: TrainConfig) -> Demonstrations:
-    if path.suffix == ".movie":
+    if is_movie(path):
         return play_movie(path, config.env_id, config.env_kwargs, config.seed)
-    if path.suffix == ".npz":
-        return read_recorded(path, model.observation_space, model.action_space)
-    raise AgentsError(f"{path} is no demonstration: those are .movie and .npz")
+    return read_recorded(path, model.observation_space, model.action_space)
 
 
 def _epochs(

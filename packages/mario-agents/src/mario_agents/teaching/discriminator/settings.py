@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from mario_agents.teaching.demonstrations import is_movie
 from mario_agents.yaml_files import checked, read_yaml
 
 
@@ -48,8 +49,7 @@ class AdversarialImitation(BaseModel):
     @model_validator(mode="after")
     def _is_demonstrated(self) -> AdversarialImitation:
         for name in self.demonstrations:
-            if not name.endswith((".movie", ".npz")):
-                raise ValueError(f"{name} is no demonstration: those are .movie and .npz")
+            is_movie(Path(name))  # or it is refused
         return self
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mario_agents.errors import AgentsError
 from mario_agents.storage.segment import Leaves, Segment
-from mario_agents.teaching.demonstrations import as_row, observation_columns, read_columns
+from mario_agents.teaching.demonstrations import as_rows, is_movie, observation_columns, read_columns
 from mario_agents.teaching.movies import read_movie_for, with_path
 
 #: How often each movie is looked at: every time from another frame on, at other intervals.
@@ -49,7 +49,7 @@ def read_sights(path: Path, env_id: str, env_kwargs: Mapping[str, Any], space: s
     Raises:
         AgentsError: it cannot be read or played, or is not of this environment; says why.
     """
-    return MovieSights(path, env_id, env_kwargs) if path.suffix == ".movie" else RecordedSights(path, space)
+    return MovieSights(path, env_id, env_kwargs) if is_movie(path) else RecordedSights(path, space)
 
 
 class RecordedSights:
@@ -133,10 +133,8 @@ class MovieSights:
             )
         except ValueError as error:
             raise AgentsError(with_path(self._path, error)) from None
-        rows = [as_row(sight.observation) for sight in sights]
-        together = {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
         frames = np.array([sight.frames for sight in sights[1:]])
-        return _episode(together, frames, sights[-1].over)
+        return _episode(as_rows(sight.observation for sight in sights), frames, sights[-1].over)
 
 
 def _drawn(first: int, lengths: NDArray[np.int32], rng: np.random.Generator) -> Iterator[int]:

@@ -15,7 +15,7 @@ from mario_agents.config import TrainConfig
 from mario_agents.errors import AgentsError
 from mario_agents.storage.replay import StoreReplay, make_store
 from mario_agents.storage.segment import Segment
-from mario_agents.teaching.demonstrations import read_episodes
+from mario_agents.teaching.demonstrations import is_movie, read_episodes
 from mario_agents.teaching.movies import play_episode
 
 _ABLE = "ppo_q with data mixed or off-policy, sac, td3, ddpg, tqc, crossq, dqn, qrdqn"
@@ -59,11 +59,9 @@ def replay_demonstrations(model: BaseAlgorithm, config: TrainConfig) -> None:
 
 
 def _read(path: Path, model: BaseAlgorithm, config: TrainConfig) -> Segment:
-    if path.suffix == ".movie":
+    if is_movie(path):
         return play_episode(path, config.env_id, config.env_kwargs, config.seed)
-    if path.suffix == ".npz":
-        return read_episodes(path, model.observation_space, model.action_space)
-    raise AgentsError(f"{path} is no demonstration: those are .movie and .npz")
+    return read_episodes(path, model.observation_space, model.action_space)
 
 
 def _as_stored(episode: Segment, model: BaseAlgorithm) -> Segment:
