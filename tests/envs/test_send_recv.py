@@ -74,6 +74,29 @@ def test_send_and_recv_bring_each_lane_what_step_brings(mode, observation):
     assert (played == len(expected)).all()
 
 
+@pytest.mark.parametrize("observation", ["frames", "tiles"])
+def test_lanes_that_begin_come_at_once_where_no_other_is_ready(monkeypatch, observation):
+    envs = batch(AutoresetMode.NEXT_STEP, observation=observation).unwrapped
+    actions = actions_to_the_right()[0]
+    over = np.zeros(LANES, bool)
+    while not over.any():
+        _, _, terminated, truncated, _ = envs.step(actions)
+        over = terminated | truncated
+    assert not over.all(), "others are to be on their way"
+    none_ready = (np.empty(0, np.intp), np.empty(0, np.int32))
+    monkeypatch.setattr(envs._lanes.emulator, "recv", lambda min_lanes: none_ready)
+    envs.send(actions, np.arange(LANES))
+    lanes, observations, rewards, terminated, truncated, _ = envs.recv(min_lanes=1)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(lanes, np.flatnonzero(over))
+    assert all(len(part) == len(lanes) for _, part in parts(observations))
+    assert not rewards.any(), "an episode that begins has earned nothing"
+    assert not (terminated | truncated).any()
+    rest, *_ = envs.recv(min_lanes=LANES)
+    assert sorted([*lanes, *rest]) == list(range(LANES))
+    envs.close()
+
+
 def test_a_lane_on_its_way_cannot_be_sent_or_reset():
     envs = batch(AutoresetMode.SAME_STEP).unwrapped
     envs.send(actions_to_the_right()[0][:2], np.array([0, 1]))

@@ -216,13 +216,15 @@ class Lanes:
         for row, lane in enumerate(lanes.tolist()):
             self._on_their_way[lane] = None if pictures is None else pictures[row]
 
-    def recv(self, min_lanes: int) -> tuple[LaneNumbers, Step]:
+    def recv(self, min_lanes: int) -> tuple[LaneNumbers, Step | None]:
         """Wait for at least ``min_lanes`` of the lanes that were sent, all if there are fewer.
 
         Returns:
-            The lanes, ``[m]``, and their steps.
+            The lanes, ``[m]``, and their steps; None if no lane had to be waited for and none was ready.
         """
         lanes, frames = self._asynchronous().recv(min_lanes)
+        if not len(lanes):  # plugins are never asked about no lanes
+            return lanes, None
         parts = [self._on_their_way.pop(lane) for lane in lanes.tolist()]
         pictures = self._new_pictures(len(lanes))
         if pictures is not None:
