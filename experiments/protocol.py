@@ -53,6 +53,9 @@ class Arm(_Strict):
 
     algorithm: str = Field(description="name in the registry of mario-agents")
     lanes: int | None = Field(default=None, gt=0, description="environments stepped together")
+    frames: int | None = Field(
+        default=None, gt=0, description="budget of its runs, where it is less than the comparison's"
+    )
     discount_per: Literal["step", "frame"] | None = Field(default=None, description="what gamma counts")
     set: dict[str, Any] = Field(default_factory=dict, description="hyper-parameters")
     env_options: dict[str, Any] = Field(
@@ -79,7 +82,15 @@ class Comparison(_Strict):
     def _has_one_budget(self) -> Comparison:
         if (self.frames is None) == (self.steps is None):
             raise ValueError("give frames or steps, not both and not neither")
+        for name, arm in self.arms.items():
+            if arm.frames is not None and arm.frames >= (self.frames or 0):
+                raise ValueError(f"arm {name}: its frames must be less than the comparison's")
         return self
+
+    @property
+    def shared_frames(self) -> int | None:
+        """What even the arm with the fewest frames has; None where all have the same."""
+        return min((arm.frames for arm in self.arms.values() if arm.frames), default=None)
 
 
 class _File(_Strict):
@@ -121,9 +132,13 @@ class Cell:
         return {**self.comparison.env_options, **self._arm.env_options}
 
     @property
+    def _frames(self) -> int | None:
+        return self._arm.frames or self.comparison.frames
+
+    @property
     def _steps(self) -> int:
         # A step has one frame at least, so where frames are the budget so many steps never end a run.
-        return self.comparison.steps or self.comparison.frames or 0
+        return self.comparison.steps or self._frames or 0
 
     def train_command(self, runs: Path) -> list[str]:
         """Return what trains it."""
@@ -132,8 +147,8 @@ class Cell:
         for key, value in self._env_options.items():
             command += ["--env-option", f"{key}={_as_yaml(value)}"]
         command += ["--steps", str(self._steps)]
-        if comparison.frames is not None:
-            command += ["--frames", str(comparison.frames)]
+        if self._frames is not None:
+            command += ["--frames", str(self._frames)]
         command += ["--seed", str(self.seed), "--threads", "1", "--checkpoints", str(CHECKPOINTS)]
         if arm.lanes is not None:
             command += ["--lanes", str(arm.lanes)]
@@ -166,7 +181,7 @@ class Cell:
                 arm.algorithm,
                 self.comparison.env,
                 steps=self._steps,
-                frames=self.comparison.frames,
+                frames=self._frames,
                 seed=self.seed,
                 lanes=arm.lanes,
                 discount_per=arm.discount_per,

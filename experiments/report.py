@@ -7,7 +7,7 @@ there is one stratum).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mario_eval.report.wording import between, label, measured, number, percent
@@ -57,15 +57,24 @@ def tables(name: str, comparison: Comparison, results: Results) -> str:
         "What evaluated runs reached, interquartile means over runs and 95 % intervals:",
         _ends(arms, measures),
         f"Probability that a run of the row beats one of the column ({label(first)}), and its interval:",
-        _improvements(arms, first),
+        _improvements({arm: [line.value(first) for line, _ in runs] for arm, runs in arms.items()}),
     ]
+    if shared := comparison.shared_frames:
+        reached = {
+            arm: [float(_read(curve, first, "frames", np.array([shared]))[0]) for _, curve in runs]
+            for arm, runs in arms.items()
+        }
+        parts += [
+            f"The same of training episodes after {shared:,} frames, which all have:",
+            _improvements(reached),
+        ]
     if kept := _retentions(arms, measures):
         parts += ["Retention, the mean of the last tenth of training over that of the best tenth:", kept]
     for unit in ("frames", "seconds"):
         for measure in measures:
             parts += [
                 f"{label(measure)} of training episodes over {unit}:",
-                _curves(arms, measure, unit),
+                _curves(arms, measure, unit, comparison.frames),
             ]
     return "\n\n".join(parts) + "\n"
 
@@ -91,13 +100,13 @@ def _ends(arms: Arms, measures: Sequence[str]) -> str:
     return _table(["arm", "runs", *(f"{size}, median" for size in _SIZES), *map(label, measures)], rows)
 
 
-def _improvements(arms: Arms, measure: str) -> str:
-    values = {arm: np.array([line.value(measure) for line, _ in runs]) for arm, runs in arms.items()}
+def _improvements(values: Mapping[str, Sequence[float]]) -> str:
+    """Return a table of arms against each other, of one value for each run."""
     rows = []
     for arm, ours in values.items():
         cells = []
         for other, theirs in values.items():
-            chance = None if other == arm else group_improvement({"": ours}, {"": theirs})
+            chance = None if other == arm else group_improvement({"": np.array(ours)}, {"": np.array(theirs)})
             share = chance and f"{percent(chance.value)} ({between(chance, share=True)})"
             cells.append(share or "")
         rows.append([arm, *cells])
@@ -118,12 +127,12 @@ def _retentions(arms: Arms, measures: Sequence[str]) -> str:
     return _table(["arm", *map(label, measures)], rows) if told else ""
 
 
-def _curves(arms: Arms, measure: str, unit: str) -> str:
+def _curves(arms: Arms, measure: str, unit: str, frames: int | None) -> str:
     ends = [curve[unit][-1] for runs in arms.values() for _, curve in runs]
     if unit == "seconds":
         points = max(ends) * _PACE ** np.arange(1.0 - _POINTS, 1.0)
     else:
-        points = np.linspace(0.0, min(ends), _POINTS + 1)[1:]
+        points = np.linspace(0.0, frames or min(ends), _POINTS + 1)[1:]
     columns = []
     for runs in arms.values():
         read = np.array([_read(curve, measure, unit, points) for _, curve in runs])

@@ -100,6 +100,22 @@ def test_curves_over_frames_and_over_seconds(results: Results) -> None:
     assert row(seconds, f"{fourth:.3g}")[1:] == [f"{80 * fourth / 72:.1f} %", f"{40 * fourth / 18:.1f} %"]
 
 
+def test_an_arm_with_fewer_frames_is_compared_where_it_ended(results: Results) -> None:
+    arms = {"good": {"algorithm": "ppo"}, "bad": {"algorithm": "a2c", "frames": 2000}}
+    comparison = Comparison.model_validate({**COMPARISON.model_dump(), "arms": arms})
+    short = curve(0.4, pace=0.5)
+    short["frames"] = np.arange(1, 41) * 50.0
+    results.curves.update({("bad", seed): short for seed in range(1, 6)})
+    text = tables("hand", comparison, results)
+    # After 2,000 frames the good arm's runs have 0.8 · 20 / 36, and the bad arm's, at their end, 0.2.
+    same = part_of(text, "The same of training episodes after 2,000 frames")
+    assert row(same, "good")[1:] == ["", "100 %"]
+    frames = part_of(text, "Clear rate of training episodes over frames")
+    assert row(frames, "2,000") == ["2,000", f"{80 * 20 / 36:.1f} %", "20 %"]
+    assert row(frames, "2,400") == ["2,400", f"{80 * 24 / 36:.1f} %", ""]
+    assert "The same" not in tables("hand", COMPARISON, results)
+
+
 def test_a_curve_has_every_episode_in_the_part_in_which_it_ended(tmp_path: Path) -> None:
     # Eighty episodes of ten frames, one in ten seconds; the run played 1,000 frames in 1,600 seconds.
     (tmp_path / "training").mkdir()
