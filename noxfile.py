@@ -172,7 +172,7 @@ def benchmarks(session: nox.Session) -> None:
 def experiments(session: nox.Session) -> None:
     """Run what is not yet done of experiments/protocol.yml, and print tables; see experiments/README.md."""
     install_all(session)
-    install(session, "gymnasium[box2d]>=1.1,<2")  # bipedal-walker
+    install(session, "gymnasium[mujoco]>=1.1,<2")  # half-cheetah
     # After Ctrl-C runs write their checkpoints; nox would kill them within half a second.
     arguments = ["python", "-m", "experiments", *session.posargs]
     session.run(*arguments, interrupt_timeout=120, terminate_timeout=120)
