@@ -137,11 +137,7 @@ def _read(start: Start, settings: Settings, rom: Rom) -> Movie:
             f"{path} is of stage {movie.start}, the environment has {', '.join(settings.stages)}: episodes "
             "begin in a movie of the one stage that there is"
         )
-    if movie.rom_sha256 != rom.sha256:
-        raise MovieError(
-            f"{path} was recorded with the ROM {movie.rom_revision} (SHA-256 {movie.rom_sha256}); this is "
-            f"{rom.revision} ({rom.sha256})"
-        )
+    movie.check_rom(rom, str(path))
     frames = movie.outcome.frames
     for name, value in (("first", start.first), ("last", start.last)):
         if value is not None and value >= frames:

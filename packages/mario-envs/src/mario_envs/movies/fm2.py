@@ -55,8 +55,7 @@ def to_fm2(movie: Movie, rom: Rom) -> str:
     Raises:
         MovieError: it was recorded with another ROM.
     """
-    if rom.sha256 != movie.rom_sha256:
-        raise MovieError(f"the movie was recorded with the ROM {movie.rom_revision}; give it with --rom")
+    movie.check_rom(rom)
     digest = bytes.fromhex(_md5(rom))
     lines = [
         "version 3",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from mario_envs.game.roms import Rom
+
 #: The start of a movie that begins as the console is switched on; any other is a stage's name.
 POWER_ON = "power-on"
 
@@ -56,6 +58,22 @@ class Movie:
     rom_revision: str
     emulator: str
     version: str
+
+    def check_rom(self, rom: Rom, name: str = "the movie") -> None:
+        """Check that it was recorded with this ROM: with another its buttons play another game.
+
+        Args:
+            rom: that is to play it.
+            name: what to call the movie.
+
+        Raises:
+            MovieError: it was not.
+        """
+        if rom.sha256 != self.rom_sha256:
+            raise MovieError(
+                f"{name} was recorded with the ROM {self.rom_revision} (SHA-256 {self.rom_sha256}), this is "
+                f"{rom.revision} ({rom.sha256}): give its own"
+            )
 
 
 def runs(buttons: Iterable[int]) -> Iterator[tuple[int, int]]:

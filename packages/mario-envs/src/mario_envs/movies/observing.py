@@ -73,8 +73,7 @@ def observe(
     check_playable(movie, name)
     chosen = Settings.from_kwargs(dict(settings))
     rom = load_rom(chosen.rom, allow_unknown=chosen.allow_unknown_rom)
-    if rom.sha256 != movie.rom_sha256:
-        raise MovieError(f"{name} was recorded with another ROM, {movie.rom_revision}, not {rom.revision}")
+    movie.check_rom(rom, name)
     emulator = default_emulator() if chosen.emulator is None else chosen.emulator
     follower = _Follower(choose("emulator", emulator, rom, 1).value, movie.buttons)
     own = replace(

@@ -44,11 +44,7 @@ def replay(
         MovieError: it was recorded with another ROM.
     """
     rom = load_rom() if rom is None else rom
-    if rom.sha256 != movie.rom_sha256:
-        raise MovieError(
-            f"the movie was recorded with the ROM {movie.rom_revision} (SHA-256 {movie.rom_sha256}); "
-            f"this is {rom.revision} ({rom.sha256}): give its own with --rom"
-        )
+    movie.check_rom(rom)
     return _on_a_console(rom, emulator, movie.start, movie.buttons, watch)[0]
 
 
