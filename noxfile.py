@@ -92,11 +92,8 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
     else:
-        # Samplers' and whole runs' start processes and time them; beside others they would be too slow.
-        room, files = "tests/agents/sampling", "tests/agents/test_*.py"
-        beside_others = [f"--ignore={room}", f"--ignore-glob={files}", "--numprocesses=2", "--dist=loadfile"]
-        session.run("pytest", "tests", *beside_others)
-        session.run("pytest", room, *sorted(map(str, Path().glob(files))))
+        session.run("pytest", "tests", "-m", "not timed", "--numprocesses=2", "--dist=loadfile")
+        session.run("pytest", "tests", "-m", "timed")
     for package in ("mario_envs", "mario_agents", "mario_eval"):
         session.run("pytest", "--doctest-modules", "--pyargs", package)
     session.run("pytest", "--doctest-modules", "experiments")

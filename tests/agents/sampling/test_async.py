@@ -32,6 +32,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from .test_sync import OFF_POLICY, TIMED, assert_equal, config_of
 
+pytestmark = pytest.mark.timed
+
 TWO_NETWORKS = {**OFF_POLICY, "policy_kwargs": {"net_arch": [8], "n_actors": 2}}
 
 

@@ -24,6 +24,8 @@ from mario_agents.storage.saved import SavedArrays
 
 from .test_faults import Start, actors_of, eventually, start, steps_of
 
+pytestmark = pytest.mark.timed
+
 __all__ = ["start"]  # a fixture
 
 LONG = bool(os.environ.get("MARIO_LONG"))

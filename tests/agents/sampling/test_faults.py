@@ -17,6 +17,8 @@ from mario_agents.sampling.shared import PREFIX
 
 from ..conftest import COMMAND, ENVIRONMENT
 
+pytestmark = pytest.mark.timed
+
 TRAIN = ["train", "ppo", "--env", "timed_env:Timed-v0", "--lanes", "4", "--seed", "1", "--sampler", "async"]
 SMALL = ["--set", "n_steps=16", "--set", "batch_size=32", "--set", "n_epochs=1"]
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -27,6 +27,8 @@ pytest.importorskip("ray", reason="the extra mario-agents[ray] is not installed"
 from mario_agents.sampling.ray import RayActors
 from ray.cluster_utils import Cluster
 
+pytestmark = pytest.mark.timed
+
 
 class TwoNodes:
     """A head without processors, and a node with two on which all actors must run."""
