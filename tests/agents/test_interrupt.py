@@ -13,6 +13,8 @@ from mario_agents.checkpoints import list_checkpoints, read_checkpoint
 
 from .conftest import COMMAND, ENVIRONMENT, Cli
 
+pytestmark = pytest.mark.timed
+
 ENDLESS_UPDATE = ["--set", "n_epochs=1000000"]
 
 
