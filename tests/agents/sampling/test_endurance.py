@@ -153,7 +153,8 @@ def assert_sealed(run: Path) -> None:
 def test_memory_is_bounded_where_one_side_is_slow(slow: str, start: Start, tmp_path: Path) -> None:
     run = tmp_path / "run"
     slowly = (
-        ["--set", "gradient_steps=200", "--set", "batch_size=256"]
+        # Slow, but not so slow that it has taken no block by the end in which an actor had to wait.
+        ["--set", "gradient_steps=50", "--set", "batch_size=256"]
         if slow == "learner"
         else ["--env-option", "pause=0.02"]
     )
