@@ -57,11 +57,11 @@ def tables(name: str, comparison: Comparison, results: Results) -> str:
         "What evaluated runs reached, interquartile means over runs and 95 % intervals:",
         _ends(arms, measures),
         f"Probability that a run of the row beats one of the column ({label(first)}), and its interval:",
-        _improvements({arm: [line.value(first) for line, _ in runs] for arm, runs in arms.items()}),
+        _improvements({arm: np.array([line.value(first) for line, _ in runs]) for arm, runs in arms.items()}),
     ]
     if shared := comparison.shared_frames:
         reached = {
-            arm: [float(_read(curve, first, "frames", np.array([shared]))[0]) for _, curve in runs]
+            arm: np.concatenate([_read(curve, first, "frames", np.array([shared])) for _, curve in runs])
             for arm, runs in arms.items()
         }
         parts += [
@@ -100,13 +100,13 @@ def _ends(arms: Arms, measures: Sequence[str]) -> str:
     return _table(["arm", "runs", *(f"{size}, median" for size in _SIZES), *map(label, measures)], rows)
 
 
-def _improvements(values: Mapping[str, Sequence[float]]) -> str:
+def _improvements(values: Mapping[str, Floats]) -> str:
     """Return a table of arms against each other, of one value for each run."""
     rows = []
     for arm, ours in values.items():
         cells = []
         for other, theirs in values.items():
-            chance = None if other == arm else group_improvement({"": np.array(ours)}, {"": np.array(theirs)})
+            chance = None if other == arm else group_improvement({"": ours}, {"": theirs})
             share = chance and f"{percent(chance.value)} ({between(chance, share=True)})"
             cells.append(share or "")
         rows.append([arm, *cells])

@@ -40,6 +40,7 @@ def test_an_entry_may_be_for_one_kind_of_observation() -> None:
     assert pixels["policy"] == "CnnPolicy"
     assert tiles["policy"] == "MultiInputPolicy"
     assert "policy_kwargs" not in pixels
+    assert tiles["policy_kwargs"]["net_arch"] == [256]
     assert tiles["policy_kwargs"]["features_extractor_class"] == "linear"
     assert tiles["gamma"] == pixels["gamma"] == 0.9
 

@@ -165,7 +165,7 @@ def test_every_emulator_plays_movies(short: Movie) -> None:
 
 
 def test_another_rom_is_refused(short: Movie) -> None:
-    with pytest.raises(MovieError, match=r"recorded with the ROM Europe .*: give its own"):
+    with pytest.raises(MovieError, match=r"recorded with the ROM Europe .* give its own with --rom"):
         replay(replace(short, rom_sha256="1" * 64))
     with pytest.raises(MovieError, match="recorded with the ROM"):
         to_fm2(replace(short, rom_sha256="1" * 64), ROM)

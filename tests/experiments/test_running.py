@@ -61,10 +61,15 @@ class Place:
         return {f"{line['arm']}-{line['seed']}": text for text in found if (line := json.loads(text))}
 
 
-def wait_for_episodes(process: subprocess.Popen[str], run: Path) -> None:
+def wait_for_an_update(process: subprocess.Popen[str], run: Path) -> None:
+    """Wait until episodes were recorded, and none for a second: updates are slow, playing is not."""
     deadline = time.monotonic() + 120
     recorded = run / "training" / "0.monitor.csv"
-    while not (recorded.exists() and len(recorded.read_text().splitlines()) > 2):
+    lines, since = 0, time.monotonic()
+    while not (lines > 2 and time.monotonic() > since + 1.0):
+        now = len(recorded.read_text().splitlines()) if recorded.exists() else 0
+        if now != lines:
+            lines, since = now, time.monotonic()
         assert time.monotonic() < deadline, "no training began"
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
@@ -75,7 +80,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, 
     """What a first call left and said that was stopped while its second cell trained."""
     place = Place(tmp_path_factory.mktemp("experiments"))
     process = place.start("--seeds", "1", "--jobs", "1")
-    wait_for_episodes(process, place.runs / "pole" / "slow-1")
+    wait_for_an_update(process, place.runs / "pole" / "slow-1")
     with pytest.raises(ExperimentError, match="is in use"), locked(place.runs):
         pass
     process.send_signal(signal.SIGINT)
@@ -113,19 +118,15 @@ def test_what_was_stopped_goes_on_and_what_was_finished_is_let_be(
     }  # fmt: skip
     assert cells["slow-1"]["calls"] == 2
     assert not (killed / "left-over").exists()
-    # A rollout that was broken off is given up, and its steps count: then a run goes less than one beyond.
-    in_all = cells["slow-1"]["steps"]
-    assert 256 <= in_all < 256 + 128
     for name, cell in cells.items():
-        assert cell["steps"] == cell["frames"] == (in_all if name == "slow-1" else 256)
+        assert cell["steps"] == cell["frames"] == 256
         assert cell["evaluation"]["episodes"] == 4
         assert cell["train"].startswith("mario-agents train ppo --env CartPole-v1 --steps 256 --seed")
         assert f"evaluate {place.runs / 'pole' / name} --episodes 4 --seed 7 --json" in cell["evaluate"]
         assert {"python", "torch", "mario-agents"} <= set(cell["versions"])
     curves = (place.results / "pole.curves.csv").read_text().splitlines()
     assert len(curves) == 1 + 4 * 40
-    median = f"{(in_all + 256) / 2:,.0f}"
-    assert f"| slow | 2 | {median} | {median} |" in output
+    assert "| slow | 2 | 256 | 256 |" in output
 
     # Nothing is left to do, and what was run is not taken for what other settings would have given.
     results = read_results(place.results, "pole")

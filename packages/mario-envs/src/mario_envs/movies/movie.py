@@ -72,7 +72,7 @@ class Movie:
         if rom.sha256 != self.rom_sha256:
             raise MovieError(
                 f"{name} was recorded with the ROM {self.rom_revision} (SHA-256 {self.rom_sha256}), this is "
-                f"{rom.revision} ({rom.sha256}): give its own"
+                f"another ROM, {rom.revision} ({rom.sha256}): give its own with --rom, in Python with rom="
             )
 
 
