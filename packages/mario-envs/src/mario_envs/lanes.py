@@ -24,7 +24,7 @@ from mario_envs.game.ram_map import GameMode
 from mario_envs.game.roms import load_rom
 from mario_envs.game.state import GameState, decode
 from mario_envs.lane_random import LaneRandom
-from mario_envs.movie_start import MovieStart
+from mario_envs.movies.start import MovieStart
 from mario_envs.observations.base import Observation, View
 from mario_envs.plugins import answers
 from mario_envs.plugins.manager import choose
