@@ -60,13 +60,18 @@ def tables(name: str, comparison: Comparison, results: Results) -> str:
         _improvements({arm: np.array([line.value(first) for line, _ in runs]) for arm, runs in arms.items()}),
     ]
     if shared := comparison.shared_frames:
-        reached = {
-            arm: np.concatenate([_read(curve, first, "frames", np.array([shared])) for _, curve in runs])
-            for arm, runs in arms.items()
-        }
+        at_shared = {measure: _reached_at(arms, measure, shared) for measure in measures}
         parts += [
-            f"The same of training episodes after {shared:,} frames, which all have:",
-            _improvements(reached),
+            f"Training episodes after {shared:,} frames, which all have:",
+            _table(
+                ["arm", *map(label, measures)],
+                [
+                    [arm, *(_shown(measure, over_runs(at_shared[measure][arm])) for measure in measures)]
+                    for arm in arms
+                ],
+            ),
+            f"Probability that a run of the row beats one of the column there ({label(first)}):",
+            _improvements(at_shared[first]),
         ]
     if kept := _retentions(arms, measures):
         parts += ["Retention, the mean of the last tenth of training over that of the best tenth:", kept]
@@ -111,6 +116,15 @@ def _improvements(values: Mapping[str, Floats]) -> str:
             cells.append(share or "")
         rows.append([arm, *cells])
     return _table(["", *values], rows)
+
+
+def _reached_at(arms: Arms, measure: str, frames: int) -> dict[str, Floats]:
+    """Return one value for each run: that of its training episodes after so many frames."""
+    points = np.array([float(frames)])
+    return {
+        arm: np.concatenate([_read(curve, measure, "frames", points) for _, curve in runs])
+        for arm, runs in arms.items()
+    }
 
 
 def _retentions(arms: Arms, measures: Sequence[str]) -> str:

@@ -108,12 +108,14 @@ def test_an_arm_with_fewer_frames_is_compared_where_it_ended(results: Results) -
     results.curves.update({("bad", seed): short for seed in range(1, 6)})
     text = tables("hand", comparison, results)
     # After 2,000 frames the good arm's runs have 0.8 · 20 / 36, and the bad arm's, at their end, 0.2.
-    same = part_of(text, "The same of training episodes after 2,000 frames")
-    assert row(same, "good")[1:] == ["", "100 %"]
+    there = part_of(text, "Training episodes after 2,000 frames")
+    assert row(there, "good") == ["good", f"{80 * 20 / 36:.1f} %", "-2"]
+    assert row(there, "bad") == ["bad", "20 %", "-2"]
+    assert row(part_of(there, "Probability"), "good")[1:] == ["", "100 %"]
     frames = part_of(text, "Clear rate of training episodes over frames")
     assert row(frames, "2,000") == ["2,000", f"{80 * 20 / 36:.1f} %", "20 %"]
     assert row(frames, "2,400") == ["2,400", f"{80 * 24 / 36:.1f} %", ""]
-    assert "The same" not in tables("hand", COMPARISON, results)
+    assert "Training episodes after" not in tables("hand", COMPARISON, results)
 
 
 def test_a_curve_has_every_episode_in_the_part_in_which_it_ended(tmp_path: Path) -> None:
