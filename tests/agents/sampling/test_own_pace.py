@@ -13,6 +13,7 @@ from mario_agents import experiment
 from mario_agents.env_ids import find_env
 from mario_agents.errors import AgentsError
 from mario_agents.sampling.actor import Actor, Clock
+from mario_agents.sampling.block import Block
 from mario_agents.sampling.own_pace import OwnPace
 from mario_agents.sampling.vec_env import LaneVecEnv, make_lanes
 from mario_agents.storage.segment import Leaves, from_leaves, to_leaves
@@ -68,11 +69,13 @@ def test_every_lane_plays_what_its_actions_make_of_it(
     actor = actor_of(name, env_id, **overrides)
     model: Any = actor.model
     length = TrainFreq(STEPS, TrainFrequencyUnit.STEP)
-    blocks: list[Any] = []
+    blocks: list[Block] = []
     # Which lane is first decides what is drawn for it, so that no two runs have as many endings.
     while len(blocks) < 2 or sum(len(block.endings) for block in blocks) <= LANES:
         assert len(blocks) < 20
-        blocks.append(actor.collect(length, Clock(0, 1000), lambda: True))
+        block = actor.collect(length, Clock(0, 1000), lambda: True)
+        assert block is not None
+        blocks.append(block)
     lanes = make_lanes(find_env(env_id), LANES, SHORT)
     lanes.seed(SEED)
     seen, endings = lanes.reset(), 0
