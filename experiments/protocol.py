@@ -69,6 +69,9 @@ class Arm(_Strict):
 class Comparison(_Strict):
     """Arms that are compared at equal frames or equal steps, each with every seed."""
 
+    stages: tuple[str, ...] = Field(
+        default=(), description="it stands for one comparison each: {stage} in its texts is the stage"
+    )
     about: str = Field(description="what it is to show, one line")
     env: str = Field(description="Gymnasium ID")
     env_options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of it")
@@ -86,6 +89,16 @@ class Comparison(_Strict):
             if arm.frames is not None and arm.frames >= (self.frames or 0):
                 raise ValueError(f"arm {name}: its frames must be less than the comparison's")
         return self
+
+    def by_stage(self, name: str) -> dict[str, Comparison]:
+        """Return what it stands for, by name: ``NAME-STAGE`` for each stage, or itself."""
+        if not self.stages:
+            return {name: self}
+        text = self.model_dump(mode="json")
+        return {
+            f"{name}-{stage}": Comparison.model_validate(_on_stage(text, stage) | {"stages": [stage]})
+            for stage in self.stages
+        }
 
     @property
     def shared_frames(self) -> int | None:
@@ -196,7 +209,7 @@ class Cell:
 
 
 def read_protocol(path: Path) -> dict[str, Comparison]:
-    """Read comparisons by name.
+    """Read comparisons by name, those with stages as one for each stage.
 
     Raises:
         ExperimentError: the file cannot be read, has an unknown key, or a value that does not fit.
@@ -209,12 +222,15 @@ def read_protocol(path: Path) -> dict[str, Comparison]:
     if version != VERSION:
         raise ExperimentError(f"{path} has version {version!r}, this code reads version {VERSION}")
     try:
-        return _File.model_validate(document).comparisons
+        written = _File.model_validate(document).comparisons
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
         raise ExperimentError(f"{path}, {where}: {message}") from error
+    return {
+        name: one for group, comparison in written.items() for name, one in comparison.by_stage(group).items()
+    }
 
 
 def cells_of(
@@ -229,17 +245,21 @@ def cells_of(
 
     Args:
         comparisons: by name.
-        names: of comparisons; empty is all.
+        names: of comparisons, or of what stands for one on each stage; empty is all.
         seeds: only these; empty is all.
         arms: only these; empty is all.
 
     Raises:
         ExperimentError: there is no such comparison, or no such arm or seed in any that is asked for.
     """
+    called: dict[str, list[str]] = {}
+    for name, comparison in comparisons.items():
+        for title in (name, *(name.removesuffix(f"-{stage}") for stage in comparison.stages)):
+            called.setdefault(title, []).append(name)
     for name in names:
-        if name not in comparisons:
-            raise ExperimentError(f"no comparison {name!r}{did_you_mean(name, comparisons)}")
-    asked = {name: comparisons[name] for name in names or comparisons}
+        if name not in called:
+            raise ExperimentError(f"no comparison {name!r}{did_you_mean(name, called)}")
+    asked = {name: comparisons[name] for title in names or comparisons for name in called[title]}
     cells = [
         (place, Cell(name, comparison, arm, seed))
         for name, comparison in asked.items()
@@ -258,6 +278,21 @@ def cells_of(
     return [
         cell for _, cell in cells if (not seeds or cell.seed in seeds) and (not arms or cell.arm_name in arms)
     ]
+
+
+def _on_stage(value: Any, stage: str) -> Any:
+    """Put a stage where texts have ``{stage}``.
+
+    >>> _on_stage({"env": "Mario-{stage}-v0", "seeds": [1], "files": ["{stage}.yml"]}, "1-2")
+    {'env': 'Mario-1-2-v0', 'seeds': [1], 'files': ['1-2.yml']}
+    """
+    if isinstance(value, str):
+        return value.replace("{stage}", stage)
+    if isinstance(value, list):
+        return [_on_stage(one, stage) for one in value]
+    if isinstance(value, dict):
+        return {key: _on_stage(one, stage) for key, one in value.items()}
+    return value
 
 
 def _as_yaml(value: Any) -> str:

@@ -144,6 +144,21 @@ def test_what_mario_agents_refuses_names_the_arm(
         [cell.config() for cell in cells]
 
 
+def test_a_comparison_with_stages_stands_for_one_on_each(tmp_path: Path) -> None:
+    text = TINY.replace("    env: CartPole-v1", "    stages: [v0, v1]\n    env: CartPole-{stage}", 1)
+    text = text.replace("{ent_coef: 0.1}", "{}, teaching: {cloning: '{stage}.yml'}")
+    comparisons = read_protocol(written(tmp_path, text))
+    assert list(comparisons) == ["pole-v0", "pole-v1", "other"]
+    first, second = (comparisons[name] for name in ("pole-v0", "pole-v1"))
+    assert [first.env, second.env] == ["CartPole-v0", "CartPole-v1"]
+    assert second.arms["a2c"].teaching == {"cloning": Path("v1.yml")}
+    assert second.seeds == (3, 1)
+
+    labels = [cell.label for cell in cells_of(comparisons, ["pole"], [1])]
+    assert labels == ["pole-v0/ppo-1", "pole-v0/a2c-1", "pole-v1/ppo-1", "pole-v1/a2c-1"]
+    assert {cell.name for cell in cells_of(comparisons, ["pole-v1"])} == {"pole-v1"}
+
+
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
     comparisons = read_protocol(written(tmp_path, TINY))
     for arguments, line in (
