@@ -46,10 +46,11 @@ def experiments(
     """
     import_sb3_quietly()
     from experiments.lock import locked
-    from experiments.protocol import cells_of, read_protocol
+    from experiments.protocol import cells_of, group_of, read_protocol
     from experiments.report import tables
     from experiments.results import read_results
     from experiments.running import Runner
+    from experiments.stages import stages_table
 
     comparisons = read_protocol(protocol)
     cells = cells_of(comparisons, names or (), _seeds(seeds), _listed(arms))
@@ -73,9 +74,13 @@ def experiments(
             except KeyboardInterrupt:
                 print("experiments: stopped; the same command goes on", file=sys.stderr)
                 raise typer.Exit(INTERRUPTED) from None
-    for name in asked:
-        if found[name].lines:
-            print(tables(name, comparisons[name], found[name]))
+    told = [name for name in asked if found[name].lines]
+    for name in told:
+        print(tables(name, comparisons[name], found[name]))
+    for group in dict.fromkeys(group_of(name, comparisons[name]) for name in told):
+        members = [name for name in told if group_of(name, comparisons[name]) == group]
+        if len(members) > 1:
+            print(stages_table(group, [(comparisons[name], found[name]) for name in members]))
     if failed:
         raise ExperimentError(f"failed: {', '.join(failed)}; the same command tries them again")
 

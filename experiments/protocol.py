@@ -233,6 +233,11 @@ def read_protocol(path: Path) -> dict[str, Comparison]:
     }
 
 
+def group_of(name: str, comparison: Comparison) -> str:
+    """Return what the comparisons of all stages are called together; the name itself where there are none."""
+    return name.removesuffix(f"-{comparison.stages[0]}") if comparison.stages else name
+
+
 def cells_of(
     comparisons: dict[str, Comparison],
     names: Sequence[str] = (),
@@ -254,7 +259,7 @@ def cells_of(
     """
     called: dict[str, list[str]] = {}
     for name, comparison in comparisons.items():
-        for title in (name, *(name.removesuffix(f"-{stage}") for stage in comparison.stages)):
+        for title in {name, group_of(name, comparison)}:
             called.setdefault(title, []).append(name)
     for name in names:
         if name not in called:

@@ -63,10 +63,10 @@ def tables(name: str, comparison: Comparison, results: Results) -> str:
         at_shared = {measure: _reached_at(arms, measure, shared) for measure in measures}
         parts += [
             f"Training episodes after {shared:,} frames, which all have:",
-            _table(
+            table(
                 ["arm", *map(label, measures)],
                 [
-                    [arm, *(_shown(measure, over_runs(at_shared[measure][arm])) for measure in measures)]
+                    [arm, *(shown(measure, over_runs(at_shared[measure][arm])) for measure in measures)]
                     for arm in arms
                 ],
             ),
@@ -98,11 +98,9 @@ def _ends(arms: Arms, measures: Sequence[str]) -> str:
     for arm, runs in arms.items():
         lines = [line for line, _ in runs]
         sizes = [f"{np.median([getattr(line, size) for line in lines]):,.0f}" for size in _SIZES]
-        reached = [
-            _shown(measure, over_runs([line.value(measure) for line in lines])) for measure in measures
-        ]
+        reached = [shown(measure, over_runs([line.value(measure) for line in lines])) for measure in measures]
         rows.append([arm, str(len(lines)), *sizes, *reached])
-    return _table(["arm", "runs", *(f"{size}, median" for size in _SIZES), *map(label, measures)], rows)
+    return table(["arm", "runs", *(f"{size}, median" for size in _SIZES), *map(label, measures)], rows)
 
 
 def _improvements(values: Mapping[str, Floats]) -> str:
@@ -115,7 +113,7 @@ def _improvements(values: Mapping[str, Floats]) -> str:
             share = chance and f"{percent(chance.value)} ({between(chance, share=True)})"
             cells.append(share or "")
         rows.append([arm, *cells])
-    return _table(["", *values], rows)
+    return table(["", *values], rows)
 
 
 def _reached_at(arms: Arms, measure: str, frames: int) -> dict[str, Floats]:
@@ -136,9 +134,9 @@ def _retentions(arms: Arms, measures: Sequence[str]) -> str:
             shares = [retention_of_tenths(curve[measure], curve["episodes"]) for _, curve in runs]
             known = [share for share in shares if share is not None]
             told |= bool(known)
-            cells.append(_shown("", over_runs(known)) if known else "–")
+            cells.append(shown("", over_runs(known)) if known else "–")
         rows.append([arm, *cells])
-    return _table(["arm", *map(label, measures)], rows) if told else ""
+    return table(["arm", *map(label, measures)], rows) if told else ""
 
 
 def _curves(arms: Arms, measure: str, unit: str, frames: int | None) -> str:
@@ -151,13 +149,13 @@ def _curves(arms: Arms, measure: str, unit: str, frames: int | None) -> str:
     for runs in arms.values():
         read = np.array([_read(curve, measure, unit, points) for _, curve in runs])
         columns.append(
-            ["" if np.isnan(values).any() else _shown(measure, over_runs(values)) for values in read.T]
+            ["" if np.isnan(values).any() else shown(measure, over_runs(values)) for values in read.T]
         )
     rows = [
         [number(point) if unit == "seconds" else f"{point:,.0f}", *cells]
         for point, *cells in zip(points, *columns, strict=True)
     ]
-    return _table([unit, *arms], rows)
+    return table([unit, *arms], rows)
 
 
 def _read(curve: Curve, measure: str, unit: str, points: Floats) -> Floats:
@@ -168,11 +166,13 @@ def _read(curve: Curve, measure: str, unit: str, points: Floats) -> Floats:
     return values
 
 
-def _shown(measure: str, estimate: Estimate) -> str:
+def shown(measure: str, estimate: Estimate) -> str:
+    """Write a value of a measure with its interval."""
     share = measure == "clear"
     return f"{measured(measure, estimate.value)} ({between(estimate, share=share)})"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -13,6 +13,7 @@ from experiments.errors import ExperimentError
 from experiments.protocol import Comparison
 from experiments.report import over_runs, tables
 from experiments.results import Result, Results, read_results
+from experiments.stages import stages_table
 
 COMPARISON = Comparison.model_validate(
     {
@@ -116,6 +117,28 @@ def test_an_arm_with_fewer_frames_is_compared_where_it_ended(results: Results) -
     assert row(frames, "2,000") == ["2,000", f"{80 * 20 / 36:.1f} %", "20 %"]
     assert row(frames, "2,400") == ["2,400", f"{80 * 24 / 36:.1f} %", ""]
     assert "Training episodes after" not in tables("hand", COMPARISON, results)
+
+
+def test_stages_are_what_arms_of_several_are_compared_over(tmp_path: Path) -> None:
+    members = []
+    cleared = {
+        "1-1": {"good": (8, 6), "bad": (1, 3)},
+        "1-2": {"good": (9,), "bad": (5,)},
+        "1-3": {"good": (1,)},
+    }
+    for stage, arms in cleared.items():
+        found = read_results(tmp_path, f"hand-{stage}")
+        for arm, runs in arms.items():
+            for seed, one in enumerate(runs, 1):
+                found.add(result(arm, seed, one), curve(0.8, pace=1.0))
+        members.append((Comparison.model_validate({**COMPARISON.model_dump(), "stages": [stage]}), found))
+    text = part_of(stages_table("hand", members), "Clear rate of evaluated runs")
+    assert row(text, "1-1") == ["1-1", "70 %", "20 %"]
+    assert row(text, "1-3") == ["1-3", "10 %", "–"]
+    # On 1-3 the second arm has not played: 0.7 and 0.9 against 0.2 and 0.5, that is 0.5 and 0.4 less.
+    assert row(text, "mean") == ["mean", "80 %", "35 %"]
+    assert row(text, "over the first arm") == ["over the first arm", "", "-45 %"]
+    assert "| -45 % (-50 % to -40 %) |" in text
 
 
 def test_a_curve_has_every_episode_in_the_part_in_which_it_ended(tmp_path: Path) -> None:
