@@ -52,12 +52,8 @@ def main(session: nox.Session) -> None:
     """Train an agent that holds buttons on stage 1-1, evaluate it, report. Arguments go to ``train``."""
     install_all(session)
     run = Path("runs") / f"1-1-{datetime.now():%Y%m%d-%H%M%S}"
-    options = [
-        "observation={tiles: {count: 1}}",
-        "max_noops=30",
-        "action={continuous-frames: {fresh_press: true, frames_per_unit: 30, min_frames: 8}}",
-    ]
-    task = ["--env", "MarioScore-1-1-ContinuousFrames-v0", *(f"--env-option={option}" for option in options)]
+    options = ["--env-option=observation={tiles: {count: 1}}", "--env-option=max_noops=30"]
+    task = ["--env", "MarioScore-1-1-ContinuousFrames-v0", *options]
     budget = session.posargs or ["--steps", "5000000", "--frames", "10000000", "--minutes", "12"]
     session.run("mario-agents", "train", "ppo_q", *task, "--threads", "1", "--out", str(run), *budget)
     report = str(run / "report.html")
