@@ -17,6 +17,9 @@ from mario_agents.algorithms.registry import find_algorithm  # noqa: E402
 from mario_agents.configure import probe_spaces  # noqa: E402
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv  # noqa: E402
 from mario_agents.schedules import Budget  # noqa: E402
+from mario_envs.actions.continuous_frames import ContinuousFrames  # noqa: E402
+from mario_envs.movies.file import read_movie  # noqa: E402
+from mario_envs.movies.holds import holds_of  # noqa: E402
 
 from experiments.errors import ExperimentError  # noqa: E402
 from experiments.protocol import Cell, cells_of, read_protocol  # noqa: E402
@@ -82,6 +85,14 @@ def test_the_command_of_every_arm_is_accepted(cell: Cell, monkeypatch: pytest.Mo
     lanes = SpacesOnlyVecEnv(*probe_spaces(config.env_id, config.env_kwargs), config.lanes)
     settings = {"device": "cpu", "seed": 1}
     hp.build(find_algorithm(config.algorithm), config.hyperparams, config.policy, lanes, Budget(), **settings)
+
+
+@pytest.mark.parametrize("name", [name for name in COMPARISONS if name.startswith("teaching-")])
+def test_a_teachers_movie_is_made_of_decisions_that_its_comparison_plays(name: str) -> None:
+    comparison = COMPARISONS[name]
+    assert "action" not in comparison.env_options
+    movie = read_movie(PROTOCOL.parent / "movies" / f"{comparison.stages[0]}.movie")
+    assert len(holds_of(movie, ContinuousFrames()).actions) > 50
 
 
 def test_arms_of_a_comparison_have_one_budget_and_differ() -> None:
