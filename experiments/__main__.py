@@ -46,7 +46,7 @@ def experiments(
     """
     import_sb3_quietly()
     from experiments.lock import locked
-    from experiments.protocol import cells_of, group_of, read_protocol
+    from experiments.protocol import cells_of, groups_of, read_protocol
     from experiments.report import tables
     from experiments.results import read_results
     from experiments.running import Runner
@@ -77,8 +77,7 @@ def experiments(
     told = [name for name in asked if found[name].lines]
     for name in told:
         print(tables(name, comparisons[name], found[name]))
-    for group in dict.fromkeys(group_of(name, comparisons[name]) for name in told):
-        members = [name for name in told if group_of(name, comparisons[name]) == group]
+    for group, members in groups_of({name: comparisons[name] for name in told}).items():
         if len(members) > 1:
             print(stages_table(group, [(comparisons[name], found[name]) for name in members]))
     if failed:

@@ -233,9 +233,13 @@ def read_protocol(path: Path) -> dict[str, Comparison]:
     }
 
 
-def group_of(name: str, comparison: Comparison) -> str:
-    """Return what the comparisons of all stages are called together; the name itself where there are none."""
-    return name.removesuffix(f"-{comparison.stages[0]}") if comparison.stages else name
+def groups_of(comparisons: dict[str, Comparison]) -> dict[str, list[str]]:
+    """Return names by what they are called together: those of one comparison's stages, others alone."""
+    groups: dict[str, list[str]] = {}
+    for name, comparison in comparisons.items():
+        group = name.removesuffix(f"-{comparison.stages[0]}") if comparison.stages else name
+        groups.setdefault(group, []).append(name)
+    return groups
 
 
 def cells_of(
@@ -257,10 +261,7 @@ def cells_of(
     Raises:
         ExperimentError: there is no such comparison, or no such arm or seed in any that is asked for.
     """
-    called: dict[str, list[str]] = {}
-    for name, comparison in comparisons.items():
-        for title in {name, group_of(name, comparison)}:
-            called.setdefault(title, []).append(name)
+    called = {name: [name] for name in comparisons} | groups_of(comparisons)
     for name in names:
         if name not in called:
             raise ExperimentError(f"no comparison {name!r}{did_you_mean(name, called)}")
