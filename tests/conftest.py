@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+# For the tests and for every process that they start, before anything reads it. Several tests run at once:
+# where each has a thread of torch's for every processor, threads spend their time waiting for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # windows open where there is no display
+os.environ["COLUMNS"] = "100"
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from mario_agents.quiet_import import import_sb3_quietly
 
+from ..forked import run_forked
+
 import_sb3_quietly()
 
 Importable = Callable[[Path], AbstractContextManager[None]]
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = [str(Path(sys.executable).with_name("mario-agents"))]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "SDL_VIDEODRIVER": "dummy", "COLUMNS": "100"}
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +40,7 @@ def cli() -> Cli:
     """Run the command line in a process of its own."""
 
     def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)], capture_output=True, text=True, env=ENVIRONMENT, timeout=300
-        )
+        done = run_forked("mario-agents", *arguments)
         if check:
             assert done.returncode == 0, done.stderr
         return done

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mario_agents.checkpoints import list_checkpoints, read_checkpoint
 
-from .conftest import COMMAND, ENVIRONMENT
+from .conftest import COMMAND
 
 
 def assert_left_whole(run: Path, before: list[Path], done: subprocess.CompletedProcess[str]) -> None:
@@ -32,7 +32,7 @@ def resume(run: Path, limit: int | None = None) -> subprocess.CompletedProcess[s
 
     return subprocess.run(
         [*COMMAND, "resume", str(run), "--steps", "512"],
-        capture_output=True, text=True, env=ENVIRONMENT, timeout=120, preexec_fn=set_limit,
+        capture_output=True, text=True, timeout=120, preexec_fn=set_limit,
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_a_video_that_does_not_fit_leaves_nothing(pole_run: Path, small_disk: Pa
     (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
     done = subprocess.run(
         [*COMMAND, "play", str(pole_run), "--video", str(small_disk / "film.mp4"), "--seed", "1"],
-        capture_output=True, text=True, env=ENVIRONMENT, timeout=120,
+        capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 1
     assert "No space left on device" in done.stderr.splitlines()[-1]

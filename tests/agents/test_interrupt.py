@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mario_agents.checkpoints import list_checkpoints, read_checkpoint
 
-from .conftest import COMMAND, ENVIRONMENT, Cli
+from .conftest import COMMAND, Cli
 
 pytestmark = pytest.mark.timed
 
@@ -23,7 +23,7 @@ def start(run: Path, *settings: str, episodes: int = 20) -> subprocess.Popen[str
     train = ["train", "ppo", "--env", "CartPole-v1", "--steps", "10000000", "--out", str(run)]
     process = subprocess.Popen(
         [*COMMAND, *train, *settings],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
     file = run / "training" / "0.monitor.csv"
@@ -60,7 +60,7 @@ def test_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path, cli
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path, cli: Cli) -> None:
     run = tmp_path / "run"
     cli("train", "ppo", "--env", "CartPole-v1", "--steps", 1024, "--out", run)
-    process = subprocess.Popen([*COMMAND, "resume", str(run), "--steps", "10000000"], env=ENVIRONMENT)
+    process = subprocess.Popen([*COMMAND, "resume", str(run), "--steps", "10000000"])
     deadline = time.monotonic() + 60
     while not (run / "training" / "1.monitor.csv").exists():
         assert time.monotonic() < deadline

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from mario_agents.errors import AgentsError
 from mario_agents.zoo.export import export
 from mario_agents.zoo.shipped import describe_shipped, find_shipped, shipped
 
+from ..forked import run_forked
 from .conftest import Cli
 
 needs_the_game = pytest.mark.skipif(find_spec("mario_envs") is None, reason="mario-envs is not installed")
@@ -88,15 +87,13 @@ def test_the_shipped_agent_that_holds_buttons_clears_its_stage_from_any_start(cl
 
 @needs_the_game
 def test_mario_eval_finds_it_with_what_its_environment_needs(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("mario-eval")), "run", AGENT, "--episodes", "8", "--json"]
-    env = ["--env", "MarioScore-1-1-DiscreteFrames-v0"]
-    done = subprocess.run([*command, *env], cwd=tmp_path, capture_output=True, text=True, check=True)
+    run = ("mario-eval", "run", AGENT, "--episodes", 8, "--json", "--env")
+    done = run_forked(*run, "MarioScore-1-1-DiscreteFrames-v0", cwd=tmp_path)
     assert json.loads(done.stdout)["clear_rate"]["episodes"] == 8
     # Another stage of the same game takes the same observation.
-    other = ["--env", "MarioScore-1-2-DiscreteFrames-v0"]
-    subprocess.run([*command, *other], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run_forked(*run, "MarioScore-1-2-DiscreteFrames-v0", cwd=tmp_path).returncode == 0
     # Another environment is not told of tiles, and refused for what does not fit.
-    done = subprocess.run([*command, "--env", "CartPole-v1"], cwd=tmp_path, capture_output=True, text=True)
+    done = run_forked(*run, "CartPole-v1", cwd=tmp_path)
     assert done.returncode == 2
     assert "was made for the observation space" in done.stderr
     assert done.stderr.count("\n") == 1

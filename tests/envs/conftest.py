@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-
-# Windows are opened by Gymnasium's checker and by the tests of render modes; a server has no display.
-os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import gymnasium
 import mario_envs  # noqa: F401 (registers the IDs)

@@ -22,7 +22,7 @@ def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=120,
-        env=os.environ | {"SDL_VIDEODRIVER": "dummy", "COLUMNS": "120", "NO_COLOR": "1"},
+        env=os.environ | {"COLUMNS": "120", "NO_COLOR": "1"},
     )
 
 
@@ -110,7 +110,6 @@ def test_ctrl_c_ends_play_without_a_traceback() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"SDL_VIDEODRIVER": "dummy"},
         preexec_fn=heed_ctrl_c,
     ) as process:
         try:

@@ -9,17 +9,11 @@ import time
 import pytest
 from mario_eval.recordings import Recording
 
+from ..forked import run_forked
+
 
 def mario_eval(*arguments, cwd, check=True):
-    command = [
-        sys.executable,
-        "-W",
-        "error",
-        "-c",
-        "from mario_eval.cli import main; main()",
-        *map(str, arguments),
-    ]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    done = run_forked("mario-eval", *arguments, cwd=cwd, warnings_are_errors=True)
     if check:
         assert done.returncode == 0, done.stderr
     return done

@@ -3,8 +3,6 @@
 import base64
 import json
 import pickle
-import subprocess
-import sys
 import zipfile
 
 import gymnasium
@@ -13,10 +11,10 @@ import pytest
 from mario_eval import EvaluationError, evaluate
 from mario_eval.recordings import Recording
 
+from ..forked import run_forked
+
 stable_baselines3 = pytest.importorskip("stable_baselines3", reason="the optional extra mario-eval[sb3]")
 torch = pytest.importorskip("torch")
-
-CLI = [sys.executable, "-c", "from mario_eval.cli import main; main()", "run"]
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +74,14 @@ def test_recurrent_agents_keep_their_state(tmp_path):
 
 
 def test_the_command_line_warns_and_loads_only_when_told(pole):
-    refused = subprocess.run([*CLI, str(pole), "--env", "CartPole-v1"], capture_output=True, text=True)
+    refused = run_forked("mario-eval", "run", pole, "--env", "CartPole-v1")
     assert refused.returncode == 2
     assert "runs code that it contains" in refused.stderr
     assert "--sb3-zip PPO" in refused.stderr
     assert refused.stderr.count("\n") == 1
-    command = [*CLI, str(pole), "--env", "CartPole-v1", "--episodes", "3", "--sb3-zip", "PPO"]
-    assert "3 episodes" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    help_text = subprocess.run([*CLI, "--help"], capture_output=True, text=True, check=True).stdout
+    told = run_forked("mario-eval", "run", pole, "--env", "CartPole-v1", "--episodes", 3, "--sb3-zip", "PPO")
+    assert "3 episodes" in told.stdout
+    help_text = run_forked("mario-eval", "run", "--help").stdout
     assert "runs code in it" in " ".join(help_text.replace("│", " ").split())
 
 

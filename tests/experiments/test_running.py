@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -51,7 +50,6 @@ class Place:
         return subprocess.Popen(
             [sys.executable, "-m", "experiments", *map(str, places), *arguments],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
 
     def lines(self) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from importlib.util import find_spec
@@ -20,7 +19,7 @@ from mario_agents.saved_replay import replay_of, restore_replay
 from mario_agents.storage.replay import make_store
 from mario_agents.storage.returns import Discount
 
-from ..conftest import COMMAND, ENVIRONMENT
+from ..conftest import COMMAND
 from .test_sync import OFF_POLICY, TIMED, assert_equal, config_of
 
 PPO_Q = {"train_freq": 30, "gradient_steps": 2, "batch_size": 32, "buffer_size": 1000}
@@ -86,7 +85,6 @@ def start(config: TrainConfig, run: Path) -> subprocess.Popen[str]:
             *(part for pair in options for part in ("--env-option", pair)),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**ENVIRONMENT, "PYTHONPATH": os.environ["PYTHONPATH"]},
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from mario_envs.game.state import decode
 from mario_envs.movies.file import read_movie
 from mario_envs.movies.replay import differences, replay
 
-from ..conftest import COMMAND, ENVIRONMENT, Cli
+from ..conftest import COMMAND, Cli
 
 #: Some seconds of search, not enough for the stage.
 SHORT = SearchConfig(frames=20_000, lanes=16, threads=1, seed=3)
@@ -282,7 +282,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(cli: Cli, tmp_path: Path) -> 
     arguments = ["search", "1-4", "--goal", "speed", "--lanes", "16", "--out", str(tmp_path), "--json"]
     process = subprocess.Popen(
         [*COMMAND, *arguments, "--minutes", "60"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (tmp_path / "1-4.movie").exists():
