@@ -15,7 +15,7 @@ import pytest
 from mario_agents.checkpoints import list_checkpoints, read_checkpoint
 from mario_agents.sampling.shared import PREFIX
 
-from ..conftest import COMMAND, ENVIRONMENT
+from ..conftest import COMMAND
 
 pytestmark = pytest.mark.timed
 
@@ -32,7 +32,6 @@ def start() -> Iterator[Start]:
     def begin(*arguments: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**ENVIRONMENT, "PYTHONPATH": os.environ["PYTHONPATH"]},
         )  # fmt: skip
         running.append(process)
         return process
@@ -56,17 +55,20 @@ def eventually(holds: Callable[[], bool], otherwise: str, seconds: float = 90.0)
 
 
 def actors_of(learner: int) -> list[int]:
-    """Process IDs of a learner's actors."""
-    children = Path(f"/proc/{learner}/task/{learner}/children").read_text().split()
-    found = []
-    for child in map(int, children):
-        try:
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"spawn_main" in command:
-            found.append(child)
-    return found
+    """Process IDs of a learner's actors, which are children of the process that they are forked from."""
+    return [
+        actor
+        for child in children_of(learner)
+        if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()
+        for actor in children_of(child)
+    ]
+
+
+def children_of(process: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def steps_of(run: Path) -> int:

@@ -61,6 +61,7 @@ class _Playing:
         self._play: Play | None = None
         self._waited, self._began = 0.0, time.monotonic()
         self._beats = slots.beats
+        self._parent = os.getppid()
 
     def run(self) -> None:
         """Play until there is no more to play."""
@@ -87,8 +88,9 @@ class _Playing:
         """Beat, so that the learner sees that this process is alive, and see whether the learner is."""
         self._beats[0] += 1
         self._beats[1] = self._actor.steps
-        # An orphan gets another parent; a pipe would tell only when something is sent.
-        return os.getppid() == self._order.parent
+        # An orphan gets another parent: whoever started it, the learner or a process that ends with it, is
+        # gone. A pipe would tell only when something is sent.
+        return os.getppid() == self._parent
 
     def _listen(self, seconds: float) -> None:
         began = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing as mp
-import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -22,18 +22,23 @@ from mario_agents.sampling.slots import Slots
 from mario_agents.sampling.spawned import ActorOrder, begin
 from mario_agents.sampling.weights import SharedWeights
 
+# A fork of the learner would copy torch's threads and locks in whatever state they are. On Linux actors are
+# forked from a process that has imported what they need and run nothing; elsewhere each imports it anew.
+if sys.platform == "linux":
+    _CONTEXT = mp.get_context("forkserver")
+    _CONTEXT.set_forkserver_preload(["mario_agents.sampling.imported_once"])
+else:
+    _CONTEXT = mp.get_context("spawn")
+
 
 class _ProcessActor:
     """One actor's process, pipe and slots."""
 
     def __init__(self, order: ActorOrder, slots: Slots) -> None:
         self.number, self.seed, self.slots, self._order = order.number, order.seed, slots, order
-        context = mp.get_context(
-            "spawn"
-        )  # fork would copy torch's threads and locks in whatever state they are
-        self.pipe, theirs = context.Pipe()
+        self.pipe, theirs = _CONTEXT.Pipe()
         slots.forget()
-        self.process: BaseProcess = context.Process(
+        self.process: BaseProcess = _CONTEXT.Process(
             target=begin, args=(order, theirs), name=f"actor-{order.number}", daemon=True
         )
         self.process.start()
@@ -135,7 +140,6 @@ class ProcessActors:
             slots=slots.name,
             slot_count=AHEAD,
             slot_size=size,
-            parent=os.getpid(),
         )
         self._actors[number] = _ProcessActor(order, slots)
         return self._actors[number]

@@ -22,7 +22,6 @@ class ActorOrder:
         slots: name of its slots.
         slot_count: how many.
         slot_size: bytes of each.
-        parent: process ID of the learner.
     """
 
     config: TrainConfig
@@ -33,7 +32,6 @@ class ActorOrder:
     slots: str
     slot_count: int
     slot_size: int
-    parent: int
 
 
 def begin(order: ActorOrder, learner: Connection) -> None:
