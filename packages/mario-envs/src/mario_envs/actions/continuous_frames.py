@@ -23,7 +23,7 @@ class ContinuousFrames:
     """Each of six values plans how long its button is held; the step lasts until the shortest hold ends.
 
     The defaults are what the IDs of v0 play, and frozen with them: of what was compared on stage 1-1, agents
-    learned most with them (three seeds; docs/results.md, "Which cause mattered").
+    learned most with them (five seeds; docs/results.md, "Which cause mattered").
 
     Attributes:
         update: what new values do to the holds still running (A4, A5).
