@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from mario_agents.configure import configure_run
 from mario_agents.env_ids import find_env
 from mario_agents.hyperparams import build
 from mario_agents.recording import RecordEpisodes
+from mario_agents.sampling.actor import Actor
 from mario_agents.sampling.learner import Learner
 from mario_agents.sampling.spaces_only import SpacesOnlyVecEnv
 from mario_agents.sampling.sync import SyncSampler
@@ -97,6 +99,16 @@ def test_a_rollout_is_stable_baselines3s(name: str, attached: Attach) -> None:
             err_msg=column,
         )  # fmt: skip
     assert ours.rollout_buffer.episode_starts.sum() > 8
+
+
+@pytest.mark.parametrize("name", ["ppo", "recurrentppo", "ppo_max"])
+def test_an_actor_with_some_of_the_lanes_warns_of_no_minibatch(name: str) -> None:
+    all_lanes = {"n_steps": 24, "batch_size": 96, "n_epochs": 1}
+    config = config_of(name, sampler="async", actors=2, overrides=all_lanes)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Actor(config, 0, 3).close()
+    assert [str(one.message) for one in told if "mini-batch" in str(one.message)] == []
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,12 @@ class Actor:
             )
             names = tuple(envs.batch.metadata.get("episode_info", ()))
             settings = dict(config.hyperparams)
+            # What it plays is stored, and learned from, by the learner. PPO would warn of minibatches that
+            # these lanes alone do not fill.
             if "buffer_size" in settings:
-                settings["buffer_size"] = 1  # what it plays is stored by the learner
+                settings["buffer_size"] = 1
+            if {"n_steps", "batch_size"} <= settings.keys():
+                settings["batch_size"] = settings["n_steps"] * self._lanes
             self.model: BaseAlgorithm = hp.build(
                 find_algorithm(config.algorithm), settings, config.policy, envs, Budget(),
                 device=device, seed=seed,
