@@ -52,8 +52,9 @@ def experiments(
     from experiments.running import Runner
     from experiments.stages import stages_table
 
+    shown = _listed(arms)
     comparisons = read_protocol(protocol)
-    cells = cells_of(comparisons, names or (), _seeds(seeds), _listed(arms))
+    cells = cells_of(comparisons, names or (), _seeds(seeds), shown)
     asked = list(dict.fromkeys(cell.name for cell in cells))
     found = {name: read_results(results, name) for name in asked}
     failed: list[str] = []
@@ -74,9 +75,9 @@ def experiments(
             except KeyboardInterrupt:
                 print("experiments: stopped; the same command goes on", file=sys.stderr)
                 raise typer.Exit(INTERRUPTED) from None
-    told = [name for name in asked if found[name].lines]
+    told = [name for name in asked if any(not shown or arm in shown for arm, _ in found[name].lines)]
     for name in told:
-        print(tables(name, comparisons[name], found[name]))
+        print(tables(name, comparisons[name], found[name], shown))
     for group, members in groups_of({name: comparisons[name] for name in told}).items():
         if len(members) > 1:
             print(stages_table(group, [(comparisons[name], found[name]) for name in members]))

@@ -21,6 +21,9 @@ from experiments.curves import MEASURES
 from experiments.protocol import Comparison
 from experiments.results import Curve, Result, Results
 
+#: Arms that are all compared with each other; of more, tables would be as wide and hardly read.
+_FEW = 6
+
 #: Rows of a curve's table.
 _POINTS = 10
 
@@ -34,16 +37,17 @@ Floats = NDArray[np.float64]
 Arms = dict[str, list[tuple[Result, Curve]]]
 
 
-def tables(name: str, comparison: Comparison, results: Results) -> str:
+def tables(name: str, comparison: Comparison, results: Results, asked: Sequence[str] = ()) -> str:
     """Return the tables of one comparison, of what is finished of it.
 
     Args:
         name: of the comparison.
         comparison: says in which order arms are shown.
         results: at least one.
+        asked: arms to show; none is all.
     """
     arms: Arms = {}
-    for arm in dict.fromkeys([*comparison.arms, *(arm for arm, _ in results.lines)]):
+    for arm in asked or dict.fromkeys([*comparison.arms, *(arm for arm, _ in results.lines)]):
         runs = [(line, results.curves[key]) for key, line in results.lines.items() if key[0] == arm]
         if runs:
             arms[arm] = runs
@@ -51,13 +55,15 @@ def tables(name: str, comparison: Comparison, results: Results) -> str:
         measure for measure in MEASURES if all(line.tells(measure) for line in results.lines.values())
     ]
     first = measures[0]
+    columns = _compared_with(arms, comparison)
+    ends = {arm: np.array([line.value(first) for line, _ in runs]) for arm, runs in arms.items()}
     parts = [
         f"### {name}: {comparison.about}",
         f"```console\nnox -s experiments -- {name}\n```",
         "What evaluated runs reached, interquartile means over runs and 95 % intervals:",
         _ends(arms, measures),
         f"Probability that a run of the row beats one of the column ({label(first)}), and its interval:",
-        _improvements({arm: np.array([line.value(first) for line, _ in runs]) for arm, runs in arms.items()}),
+        _improvements(ends, columns),
     ]
     if shared := comparison.shared_frames:
         at_shared = {measure: _reached_at(arms, measure, shared) for measure in measures}
@@ -71,7 +77,7 @@ def tables(name: str, comparison: Comparison, results: Results) -> str:
                 ],
             ),
             f"Probability that a run of the row beats one of the column there ({label(first)}):",
-            _improvements(at_shared[first]),
+            _improvements(at_shared[first], columns),
         ]
     if kept := _retentions(arms, measures):
         parts += ["Retention, the mean of the last tenth of training over that of the best tenth:", kept]
@@ -103,17 +109,27 @@ def _ends(arms: Arms, measures: Sequence[str]) -> str:
     return table(["arm", "runs", *(f"{size}, median" for size in _SIZES), *map(label, measures)], rows)
 
 
-def _improvements(values: Mapping[str, Floats]) -> str:
-    """Return a table of arms against each other, of one value for each run."""
+def _compared_with(arms: Arms, comparison: Comparison) -> list[str]:
+    """Return the arms that others are compared with: all, or of many the first of each algorithm."""
+    if len(arms) <= _FEW:
+        return list(arms)
+    firsts: dict[str, str] = {}
+    for arm in [arm for arm in arms if arm in comparison.arms]:
+        firsts.setdefault(comparison.arms[arm].algorithm, arm)
+    return list(firsts.values())
+
+
+def _improvements(values: Mapping[str, Floats], columns: Sequence[str]) -> str:
+    """Return a table of arms against those of the columns, of one value for each run."""
     rows = []
     for arm, ours in values.items():
         cells = []
-        for other, theirs in values.items():
-            chance = None if other == arm else group_improvement({"": ours}, {"": theirs})
+        for other in columns:
+            chance = None if other == arm else group_improvement({"": ours}, {"": values[other]})
             share = chance and f"{percent(chance.value)} ({between(chance, share=True)})"
             cells.append(share or "")
         rows.append([arm, *cells])
-    return table(["", *values], rows)
+    return table(["", *columns], rows)
 
 
 def _reached_at(arms: Arms, measure: str, frames: int) -> dict[str, Floats]:

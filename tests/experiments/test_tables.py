@@ -89,6 +89,12 @@ def test_intervals_are_those_of_runs(results: Results) -> None:
     assert f"80 % ({low} % to {high} %)".replace(".0 %", " %") in tables("hand", COMPARISON, results)
 
 
+def test_some_of_the_arms_are_shown(results: Results) -> None:
+    text = tables("hand", COMPARISON, results, ["bad"])
+    assert row(text, "bad", "5")[5] == "20 %"
+    assert "| good |" not in text
+
+
 def test_curves_over_frames_and_over_seconds(results: Results) -> None:
     text = tables("hand", COMPARISON, results)
     frames = part_of(text, "Clear rate of training episodes over frames")
@@ -117,6 +123,21 @@ def test_an_arm_with_fewer_frames_is_compared_where_it_ended(results: Results) -
     assert row(frames, "2,000") == ["2,000", f"{80 * 20 / 36:.1f} %", "20 %"]
     assert row(frames, "2,400") == ["2,400", f"{80 * 24 / 36:.1f} %", ""]
     assert "Training episodes after" not in tables("hand", COMPARISON, results)
+
+
+def test_many_arms_are_compared_with_the_first_of_each_algorithm(tmp_path: Path) -> None:
+    algorithms = {"ppo": "ppo", **{f"ppo-{n}": "ppo" for n in range(3)}, "a2c": "a2c", "a2c-0": "a2c"}
+    for more in ({}, {"a2c-1": "a2c"}):
+        arms = {arm: {"algorithm": algorithm} for arm, algorithm in (algorithms | more).items()}
+        found = read_results(tmp_path / str(len(arms)), "hand")
+        for cleared, arm in enumerate(arms):
+            found.add(result(arm, 1, cleared), curve(0.8, pace=2.0))
+        comparison = Comparison.model_validate({**COMPARISON.model_dump(), "arms": arms})
+        chances = part_of(tables("hand", comparison, found), "Probability")
+        against = ["ppo", "a2c"] if more else list(arms)
+        assert chances.splitlines()[2] == f"|  | {' | '.join(against)} |"
+        beaten = ["" if arm == "a2c" else f"{100 * (list(arms).index(arm) < 4)} %" for arm in against]
+        assert row(chances, "a2c")[1:] == beaten
 
 
 def test_stages_are_what_arms_of_several_are_compared_over(tmp_path: Path) -> None:
