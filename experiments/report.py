@@ -114,8 +114,9 @@ def _compared_with(arms: Arms, comparison: Comparison) -> list[str]:
     if len(arms) <= _FEW:
         return list(arms)
     firsts: dict[str, str] = {}
-    for arm in [arm for arm in arms if arm in comparison.arms]:
-        firsts.setdefault(comparison.arms[arm].algorithm, arm)
+    for name, arm in comparison.arms.items():
+        if name in arms:
+            firsts.setdefault(arm.algorithm, name)
     return list(firsts.values())
 
 

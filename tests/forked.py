@@ -28,6 +28,7 @@ IMPORTS += ["torch._dynamo"]
 def run_forked(
     program: str,
     *arguments: object,
+    check: bool = True,
     cwd: Path | None = None,
     warnings_are_errors: bool = False,
     timeout: float = 300,
@@ -37,6 +38,7 @@ def run_forked(
     Args:
         program: name of its script, such as ``mario-eval``.
         arguments: to it.
+        check: it must end well, with exit status 0.
         cwd: where to run it; else here.
         warnings_are_errors: as ``python -W error`` makes them.
         timeout: seconds after which it is killed.
@@ -60,9 +62,9 @@ def run_forked(
             process.kill()
             process.join()
             raise subprocess.TimeoutExpired(command, timeout)
-        return subprocess.CompletedProcess(
-            command, process.exitcode, *(Path(path).read_text() for path in told)
-        )
+        output, errors = (Path(path).read_text() for path in told)
+    assert not check or process.exitcode == 0, errors
+    return subprocess.CompletedProcess(command, process.exitcode, output, errors)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,14 +39,7 @@ def importable() -> Importable:
 @pytest.fixture(scope="session")
 def cli() -> Cli:
     """Run the command line in a process of its own."""
-
-    def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = run_forked("mario-agents", *arguments)
-        if check:
-            assert done.returncode == 0, done.stderr
-        return done
-
-    return run
+    return partial(run_forked, "mario-agents")
 
 
 @pytest.fixture(scope="session")

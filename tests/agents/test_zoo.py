@@ -91,9 +91,9 @@ def test_mario_eval_finds_it_with_what_its_environment_needs(tmp_path: Path) -> 
     done = run_forked(*run, "MarioScore-1-1-DiscreteFrames-v0", cwd=tmp_path)
     assert json.loads(done.stdout)["clear_rate"]["episodes"] == 8
     # Another stage of the same game takes the same observation.
-    assert run_forked(*run, "MarioScore-1-2-DiscreteFrames-v0", cwd=tmp_path).returncode == 0
+    run_forked(*run, "MarioScore-1-2-DiscreteFrames-v0", cwd=tmp_path)
     # Another environment is not told of tiles, and refused for what does not fit.
-    done = run_forked(*run, "CartPole-v1", cwd=tmp_path)
+    done = run_forked(*run, "CartPole-v1", check=False, cwd=tmp_path)
     assert done.returncode == 2
     assert "was made for the observation space" in done.stderr
     assert done.stderr.count("\n") == 1
