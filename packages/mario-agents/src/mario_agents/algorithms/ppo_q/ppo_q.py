@@ -291,7 +291,12 @@ class PPOQ(OffPolicyAlgorithm):
         if self._n_updates % self.policy_delay:
             return
 
-        value = losses.pool(self.critic(observations, drawn), self.actor_pool)
+        # The critics answer at once for what the actor draws and, behind it, for what was played.
+        judged = drawn
+        if self.correction and old is not None:
+            judged = torch.cat([drawn, actions.repeat(self._n_actors, 1)[None]])
+        values = losses.pool(self.critic(observations, judged), self.actor_pool)
+        value = values[: len(drawn)]
         actor_loss = losses.actor_loss(value, log_probs.sum(dim=-1), alpha)
         ratios = None
         if old is not None and (self.clip_range is not None or self.correction):
@@ -302,7 +307,7 @@ class PPOQ(OffPolicyAlgorithm):
             log_probs_taken = shown.log_prob(taken)
             ratios = losses.ratio(log_probs_taken, old.log_prob(taken)).detach()
         if ratios is not None and self.correction:
-            missed = played * (targets - self._judged(observations, actions)).repeat(self._n_actors)
+            missed = played * (targets.repeat(self._n_actors) - values[-1].detach())
             limit = math.inf if self.clip_range is None else 1.0 + self.clip_range
             actor_loss = actor_loss + self.correction * losses.correction_loss(
                 log_probs_taken, ratios, missed, limit
@@ -344,11 +349,6 @@ class PPOQ(OffPolicyAlgorithm):
             logged.setdefault(f"std/{button}", []).append(std.detach().exp().mean().item())
         if self._n_actors > 1:
             self._log_actors(policy.detach(), value.detach().mean(dim=0), logged)
-
-    @torch.no_grad()
-    def _judged(self, observations: Any, actions: Tensor) -> Tensor:
-        """Return Q(s, a), pooled as what drives the actor is, ``[B]``."""
-        return losses.pool(self.critic(observations, actions), self.actor_pool)
 
     def _by_actor(self, rows: Tensor) -> Tensor:
         """Return what each of M actors has: ``[M·B, …]`` → ``[M, B, …]``."""
