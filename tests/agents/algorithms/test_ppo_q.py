@@ -141,6 +141,19 @@ def test_a_correction_moves_the_actor(clip_range: float | None) -> None:
     assert not all(torch.equal(*pair) for pair in zip(moved[0.0], moved[1.0], strict=True))
 
 
+@pytest.mark.parametrize("n_actors", [1, 2])
+def test_what_the_critics_missed_is_what_their_loss_is_of(n_actors: int) -> None:
+    # One critic that learns nothing, and a batch that the actors alone have played, each its own rows.
+    model = PPOQ(
+        "MlpPolicy", make_vec_env(Any6, 2), data="on-policy", learning_rate=0.0, correction=1.0,
+        target_kl=None, gradient_steps=1, batch_size=64,
+        policy_kwargs={"net_arch": [16], "n_critics": 1, "n_actors": n_actors}, seed=0, device="cpu",
+    )  # fmt: skip
+    model.learn(64)
+    logged = model.logger.name_to_value
+    assert logged["train/missed"] ** 2 * n_actors == pytest.approx(2 * logged["train/critic_loss"], rel=1e-5)
+
+
 @pytest.mark.parametrize("action_net", [None, [8, 4]])
 def test_a_critic_judges_several_actions_at_once_as_one_by_one(action_net: list[int] | None) -> None:
     critic = StackedCritic(
