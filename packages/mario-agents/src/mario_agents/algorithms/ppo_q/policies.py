@@ -303,11 +303,13 @@ class PPOQPolicy(SACPolicy):
             for name, weight in self.actor.named_parameters()
             if not (self._shared and name.startswith("features_extractor"))
         ]
+        # In one pass over all weights Adam takes the same step in less time.
+        one_pass = {"fused": True} if self.optimizer_class is torch.optim.Adam else {}
         for network, weights in ((self.actor, own), (self.critic, list(self.critic.parameters()))):
             network.optimizer = self.optimizer_class(
                 weights,
                 lr=lr_schedule(1),  # type: ignore[call-arg] # as in Stable-Baselines3
-                **self.optimizer_kwargs,
+                **{**one_pass, **self.optimizer_kwargs},
             )
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> PPOQActor:
