@@ -141,6 +141,13 @@ def test_a_correction_moves_the_actor(clip_range: float | None) -> None:
     assert not all(torch.equal(*pair) for pair in zip(moved[0.0], moved[1.0], strict=True))
 
 
+def test_adam_steps_as_it_is_asked_to() -> None:
+    for asked, fused in ((None, True), ({"foreach": True}, None), ({"fused": False}, False)):
+        model = PPOQ("MlpPolicy", "Pendulum-v1", policy_kwargs={"optimizer_kwargs": asked}, device="cpu")
+        model.learn(64)
+        assert model.actor.optimizer.defaults["fused"] is fused
+
+
 @pytest.mark.parametrize("n_actors", [1, 2])
 def test_what_the_critics_missed_is_what_their_loss_is_of(n_actors: int) -> None:
     # One critic that learns nothing, and a batch that the actors alone have played, each its own rows.

@@ -303,8 +303,9 @@ class PPOQPolicy(SACPolicy):
             for name, weight in self.actor.named_parameters()
             if not (self._shared and name.startswith("features_extractor"))
         ]
-        # In one pass over all weights Adam takes the same step in less time.
-        one_pass = {"fused": True} if self.optimizer_class is torch.optim.Adam else {}
+        # In one pass over all weights Adam takes the same step in less time; who asks for another way has it.
+        other_ways = self.optimizer_kwargs.keys() & {"foreach", "differentiable"}
+        one_pass = {"fused": True} if self.optimizer_class is torch.optim.Adam and not other_ways else {}
         for network, weights in ((self.actor, own), (self.critic, list(self.critic.parameters()))):
             network.optimizer = self.optimizer_class(
                 weights,

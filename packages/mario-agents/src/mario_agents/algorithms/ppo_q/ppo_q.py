@@ -292,9 +292,8 @@ class PPOQ(OffPolicyAlgorithm):
             return
 
         # The critics answer at once for what the actor draws and, behind it, for what was played.
-        judged = drawn
-        if self.correction and old is not None:
-            judged = torch.cat([drawn, actions.repeat(self._n_actors, 1)[None]])
+        repeated = actions.repeat(self._n_actors, 1)
+        judged = torch.cat([drawn, repeated[None]]) if self.correction else drawn
         values = losses.pool(self.critic(observations, judged), self.actor_pool)
         value = values[: len(drawn)]
         actor_loss = losses.actor_loss(value, log_probs.sum(dim=-1), alpha)
@@ -303,7 +302,7 @@ class PPOQ(OffPolicyAlgorithm):
             # At an action of the actor's anchor: the one that was played, where it played that just now.
             played = (players == torch.arange(self._n_actors, device=self.device)[:, None]).flatten()
             drawn_by_anchor, _ = old.act(torch.randn_like(old.mean))
-            taken = torch.where(played[:, None], actions.repeat(self._n_actors, 1), drawn_by_anchor)
+            taken = torch.where(played[:, None], repeated, drawn_by_anchor)
             log_probs_taken = shown.log_prob(taken)
             ratios = losses.ratio(log_probs_taken, old.log_prob(taken)).detach()
         if ratios is not None and self.correction:
