@@ -46,6 +46,11 @@ def test_positions_join_page_and_pixel() -> None:
     assert (state.x.item(), state.screen_x.item()) == (12 * 256 + 200, 11 * 256 + 255)
 
 
+def test_a_maze_leads_back_to_below_the_first_page() -> None:
+    state = decode(ram_with({0x006D: [255], 0x0086: [250], 0x071A: [255], 0x071C: [140]}))
+    assert (state.x.item(), state.screen_x.item()) == (-6, -116)
+
+
 @pytest.mark.parametrize(("page", "on_screen", "y"), [(1, 176, 176), (0, 240, -16), (2, 10, 266)])
 def test_y_is_negative_above_the_screen_and_large_below(page: int, on_screen: int, y: int) -> None:
     assert decode(ram_with({0x00B5: [page], 0x03B8: [on_screen]})).y.tolist() == [y]

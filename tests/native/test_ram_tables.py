@@ -16,7 +16,10 @@ KINDS = [0x00, 0x06, 0x08, 0x1B, 0x1E, 0x1F, 0x24, 0x2A, 0x2B, 0x2C, 0x2D, 0x2E,
 
 
 def some_ram(seed, lanes=8):
-    """Return random bytes, with enemies of the kinds that are drawn and most things near the screen."""
+    """Return random bytes, with enemies of the kinds that are drawn and most things near the screen.
+
+    The screen is anywhere from page -128 on, as bytes are.
+    """
     random = np.random.default_rng(seed)
     ram = random.integers(0, 256, (lanes, 2048)).astype(np.uint8)
     ram[:, 0x0016:0x001C] = random.choice(KINDS, (lanes, 6))
@@ -92,10 +95,8 @@ def test_addresses_outside_work_ram_are_refused():
         native.RamValues([(False, [(2048, 1)])])
 
 
-@pytest.mark.parametrize(
-    ("left", "shape"), [([-1], (1, 2, 2, 3)), ([0, 0], (1, 2, 2, 3)), ([0], (1, 2, 3, 3))]
-)
+@pytest.mark.parametrize(("left", "shape"), [([0, 0], (1, 2, 2, 3)), ([0], (1, 2, 3, 3))])
 def test_what_does_not_fit_the_grid_is_refused(left, shape):
     cells, ram = native.RamCells(**TABLES), np.zeros((1, 2048), np.uint8)
-    with pytest.raises(ValueError, match=r"columns are numbered from 0|left needs one|out must be"):
+    with pytest.raises(ValueError, match=r"left needs one|out must be"):
         cells.draw(ram, np.array(left), np.zeros(shape, np.int8))

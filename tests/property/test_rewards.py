@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mario_envs.game.movement import sent_back
 from mario_envs.game.state import GameState
 from mario_envs.rewards.original import OriginalReward
 from mario_envs.rewards.score import ScoreReward
@@ -80,6 +81,40 @@ def test_progress_is_the_distance_walked(step: Any) -> None:
             assert progress[lane] == 0
         else:
             assert progress[lane] == moved
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(-3, 3), st.booleans()), max_size=60),
+    st.floats(0, 1, allow_subnormal=False),
+)
+def test_progress_in_a_maze_is_new_ground_and_a_share_of_what_was_walked_before(
+    walk: list[tuple[int, int, bool]], repeated: float
+) -> None:
+    """Each step has its frames, px a frame, and whether the maze sends Mario back four pages in it."""
+    reward = ScoreReward(progress=1, scale=1, repeated=repeated)
+    state = replace(GameState.blank(1), x=np.array([600]))
+    # How far he is along a way without loops; what he has seen of it; and what was paid.
+    place, farthest, paid, new, moved = 600, 600, 0.0, 0, 0
+    owing = False
+    for frames, speed, loops in walk:
+        place += frames * speed
+        moved += frames * speed
+        x = state.x + frames * speed
+        if loops:
+            if not owing:
+                farthest = place - frames * speed
+            place, x, owing = place - 1024, x - 1024, True
+            moved -= frames * speed  # of that step nothing is paid
+        if owing:
+            new += max(place - farthest, 0)
+        elif not loops:
+            new += frames * speed
+        owing = owing and place < farthest
+        after = replace(state, x=x, frame=state.frame + frames)
+        after = replace(after, sent_back=sent_back(state, after))
+        paid += reward(state, after)["progress"].item()
+        state = after
+    assert paid == pytest.approx(new + repeated * (moved - new))
 
 
 @given(steps(), weights, weights)

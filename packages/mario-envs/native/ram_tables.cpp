@@ -17,8 +17,9 @@ bool in_ram(int32_t address) {
     return address >= 0 && address < kRamSize;
 }
 
+/// The high byte, where there is one, is signed.
 int32_t word(const uint8_t* ram, int32_t low, int32_t high) {
-    return ram[low] + (high == RamCells::kNone ? 0 : ram[high] << 8);
+    return ram[low] + (high == RamCells::kNone ? 0 : 256 * static_cast<int8_t>(ram[high]));
 }
 
 /// Rounds down, also below zero.
@@ -37,8 +38,9 @@ void RamValues::read(const uint8_t* ram, size_t consoles, int64_t* out) const {
     for (const Value& value : values_) {
         for (const Byte& byte : value.bytes) {
             const uint8_t* from = ram + byte.address;
+            const bool is_signed = value.is_signed && &byte == &value.bytes.back();
             for (size_t i = 0; i < consoles; ++i, from += kRamSize)
-                out[i] += byte.weight * (value.is_signed ? static_cast<int8_t>(*from) : *from);
+                out[i] += byte.weight * (is_signed ? static_cast<int8_t>(*from) : *from);
         }
         out += consoles;
     }
@@ -70,7 +72,9 @@ void RamCells::draw(const uint8_t* ram, const int64_t* left, size_t consoles, in
 }
 
 void RamCells::draw_one(const uint8_t* ram, int64_t left, int8_t* out) const {
-    const int32_t* tiles = layout_.tiles.data() + static_cast<size_t>(left) % rounds_ * cells_;
+    const auto rounds = static_cast<int64_t>(rounds_);
+    const auto round = static_cast<size_t>((left % rounds + rounds) % rounds);
+    const int32_t* tiles = layout_.tiles.data() + round * cells_;
     const int32_t* channel_of_tile = layout_.channel_of_tile.data();
     for (size_t i = 0; i < cells_; ++i) {
         const int32_t channel = channel_of_tile[ram[tiles[i]]];

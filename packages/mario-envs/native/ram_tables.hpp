@@ -15,7 +15,7 @@ class RamValues {
     };
     /// The sum of its bytes, each times its weight.
     struct Value {
-        bool is_signed;  ///< whether its bytes are from -128 to 127
+        bool is_signed;  ///< whether the last of its bytes is from -128 to 127
         std::vector<Byte> bytes;
     };
 
@@ -60,7 +60,7 @@ class RamCells {
 
     const Layout& layout() const { return layout_; }
 
-    /// Draws the window whose first column is `left` (0 or more), one per console, of `consoles` times 2 KiB
+    /// Draws the window whose first column is `left`, one per console, of `consoles` times 2 KiB
     /// of RAM: writes 1 into `out`, `[consoles, channels, rows, columns]` of zeros.
     void draw(const uint8_t* ram, const int64_t* left, size_t consoles, int8_t* out) const;
 

@@ -20,6 +20,7 @@ from mario_envs.emulators.protocol import (
     StopCondition,
 )
 from mario_envs.game import ram_map, stages
+from mario_envs.game.movement import sent_back
 from mario_envs.game.ram_map import GameMode
 from mario_envs.game.roms import load_rom
 from mario_envs.game.state import GameState, decode
@@ -268,6 +269,7 @@ class Lanes:
         after = decode(ram, score_at_start=before.score_at_start, frame=before.frame + frames)
         if (after.clear | after.dead).any():
             ram = self._play_endings(lanes, after, ram, pictures, on_frame)
+        after.sent_back[:] = sent_back(before, after)
         rewards, terms = answers.rewards(self._reward_name, self.reward, before, after)
         passed = after.frame - before.frame
         moved = (after.x != before.x) | (after.area != before.area)

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-_VERSION = 1
+_VERSION = 2
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -25,8 +25,6 @@ from mario_agents.search.tries import TryRule
 # The lowest row of tiles begins 224 px down, and Mario's y is 32 px above his feet: from below 192 he falls
 # out of the picture, and nothing is to be gained by going back there.
 _LOWEST = 200
-# Where a maze leads back beyond a map's beginning, x is below 0, which the game writes as a page of 0xFF.
-_BELOW_ZERO = 0x8000
 
 
 @dataclass(frozen=True)
@@ -182,8 +180,7 @@ class Explorer:
             self.archive.keep(key, node, scores[lane], self._emulator.save(lane), held)
             self._node[lane] = node
             self._since[lane].clear()
-            x = xs[lane] if xs[lane] < _BELOW_ZERO else 0
-            self._seen[areas[lane]] = max(self._seen.get(areas[lane], 0), x)
+            self._seen[areas[lane]] = max(self._seen.get(areas[lane], 0), xs[lane])
 
     def to_arrays(self) -> Arrays:
         """Return all that decides how the search goes on, but the generator's state."""

@@ -146,13 +146,13 @@ def _draw_tiles(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[
 
 
 def _draw_things(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
-    bytes_of = ram.T.astype(np.int64)
+    bytes_of, pages = ram.T.astype(np.int64), ram.view(np.int8).T.astype(np.int64)
     for thing in _THINGS:
         channel = np.full(len(ram), thing.channel)
         if thing.kind != _NONE:
             channel = _CHANNEL_OF_ENEMY[bytes_of[thing.kind]]
         x, y = (
-            bytes_of[low] + (0 if high == _NONE else 256 * bytes_of[high])
+            bytes_of[low] + (0 if high == _NONE else 256 * pages[high])
             for low, high in ((thing.x_low, thing.x_high), (thing.y_low, thing.y_high))
         )
         there = (bytes_of[thing.state] >= thing.least) & (channel != _NONE)

@@ -29,7 +29,8 @@ class Field:
         size: bytes, from ``address`` on.
         encoding: "unsigned" (low byte first), "signed" (one byte), "digits" (bytes 0–9, most
             significant first) or "bytes" (one for each slot).
-        page: of the first byte of what is to be multiplied by 256 and added, slot by slot.
+        page: of the first byte of what is to be multiplied by 256 and added, slot by slot; a signed byte, as
+            mazes lead back beyond the first page and things rise above the picture.
     """
 
     address: int
@@ -52,6 +53,11 @@ class Field:
     @cached_property
     def _alone(self) -> Fields:
         return Fields(self)
+
+    @property
+    def _is_signed(self) -> bool:
+        """Whether the last byte of each row is from -128 to 127."""
+        return self.encoding == "signed" or self.page is not None
 
     @property
     def _rows(self) -> list[list[tuple[int, int]]]:
@@ -78,7 +84,7 @@ class Fields:
     """
 
     def __init__(self, *fields: Field) -> None:
-        self._table = [(field.encoding == "signed", row) for field in fields for row in field._rows]
+        self._table = [(field._is_signed, row) for field in fields for row in field._rows]
         self._native = None if RamValues is None else RamValues(self._table)
 
     def read(self, ram: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -90,7 +96,8 @@ class Fields:
         for row, (signed, parts) in zip(rows, self._table, strict=True):
             for address, weight in parts:
                 column = ram[:, address]
-                row += weight * (column.view(np.int8) if signed else column).astype(np.int64)
+                last = address == parts[-1][0]
+                row += weight * (column.view(np.int8) if signed and last else column).astype(np.int64)
         return rows
 
 

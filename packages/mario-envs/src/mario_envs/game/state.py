@@ -20,7 +20,7 @@ class GameState:
     """What a reward or an observation may know of every lane. Arrays of shape ``[lanes]``.
 
     Attributes:
-        x: player x in the area, px.
+        x: player x in the area, px; below 0 where a maze led back beyond its beginning.
         y: player y on the screen, px from the top; above 240 when falling out.
         screen_x: left edge of the picture in the area, px.
         x_speed: 1/16 px per frame, to the right.
@@ -38,6 +38,7 @@ class GameState:
         dead: a life was lost in the step that led here.
         score_at_start: score when the episode, or the life, began.
         frame: frames since the episode began.
+        sent_back: px that a maze has sent the player back and that were not walked again.
     """
 
     x: Ints
@@ -58,6 +59,7 @@ class GameState:
     dead: Bools
     score_at_start: Ints
     frame: Ints
+    sent_back: Ints
 
     def take(self, rows: NDArray[np.intp] | slice) -> GameState:
         """Return the state of some lanes, in that order; of all, as a slice, itself."""
@@ -138,4 +140,5 @@ def decode(
         dead=(_IS_HIT.take(player_state) & ~clear) | (death_music != 0),
         score_at_start=score.copy() if score_at_start is None else score_at_start,
         frame=np.zeros_like(score) if frame is None else frame,
+        sent_back=np.zeros_like(score),
     )

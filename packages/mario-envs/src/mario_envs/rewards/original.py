@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_envs.game.movement import clock_ticks, displacement
 from mario_envs.game.state import GameState
-from mario_envs.rewards.movement import clock_ticks, displacement
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_envs.game.movement import clock_ticks, displacement, new_ground
 from mario_envs.game.state import GameState
-from mario_envs.rewards.movement import clock_ticks, displacement
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,9 @@ class ScoreReward:
 
     Attributes:
         progress: per px moved to the right (R1).
+        repeated: share of it that is paid where a maze has led back and the ground is walked again. With 1
+            walking in circles is worth more than a clear is, as what is lost by being sent back is not
+            taken off: progress is no difference of a potential then (Ng, Harada and Russell 1999).
         score: per point of score (R2, R6: 1/100; 1/10,000 is too small for one stage). What the game
             adds after the flag counts.
         time: per tick of the game's clock, taken off (R3).
@@ -28,6 +31,7 @@ class ScoreReward:
     """
 
     progress: float = 1.0
+    repeated: float = 1.0
     score: float = 0.01
     time: float = 1.0
     lost_score: float = 1.0
@@ -36,9 +40,11 @@ class ScoreReward:
 
     def __call__(self, before: GameState, after: GameState) -> dict[str, NDArray[np.float64]]:
         """Return the five terms; see :class:`mario_envs.rewards.base.Reward`."""
+        first = new_ground(before, after)
+        again = displacement(before, after) - first
         gained_this_life = np.maximum(after.score - before.score_at_start, 0)
         return {
-            "progress": self.scale * self.progress * displacement(before, after),
+            "progress": self.scale * self.progress * (first + self.repeated * again),
             "score": self.scale * self.score * (after.score - before.score),
             "time": -self.scale * self.time * clock_ticks(before, after),
             "lost_score": -self.scale * self.score * self.lost_score * gained_this_life * after.dead,
