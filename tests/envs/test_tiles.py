@@ -4,7 +4,7 @@ import gymnasium
 import mario_envs  # noqa: F401
 import numpy as np
 import pytest
-from mario_envs.game.grid import CHANNELS, ENEMIES, FIRE_BARS, ITEMS, LEVEL, MARIO, PLATFORMS
+from mario_envs.game.grid import CHANNELS, ENEMIES, FIRE_BARS, ITEMS, LEVEL, MARIO, PLATFORMS, grid
 
 RIGHT_AND_RUN, RIGHT_JUMP_AND_RUN = 3, 4
 
@@ -82,6 +82,17 @@ def test_things_of_other_stages_appear(stage, channel, steps):
     _, info = env.reset(seed=0)
     assert any(tiles[-1, channel].any() for tiles, _, _ in fly(env, info, steps))
     env.close()
+
+
+@pytest.mark.parametrize("x", [-6, 4])
+def test_mario_is_seen_where_a_maze_leads_back_beyond_its_beginning(x):
+    """The screen's left edge is 112 px behind him then, below 0, whichever side of 0 he is on."""
+    ram = np.zeros((1, 2048), np.uint8)
+    left = x - 112
+    ram[0, [0x006D, 0x0086, 0x071A, 0x071C]] = [x >> 8 & 255, x & 255, left >> 8 & 255, left & 255]
+    ram[0, [0x00B5, 0x03B8]] = [1, 176]
+    seen = np.argwhere(grid(ram)[0, MARIO]).tolist()
+    assert seen == [[10, (x + 8) // 16 - left // 16]]
 
 
 def test_the_last_steps_are_kept_in_order():

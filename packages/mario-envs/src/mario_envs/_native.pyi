@@ -60,7 +60,7 @@ class Batch:
 class RamValues:
     """Numbers that lie in RAM byte by byte.
 
-    ``table`` has for each whether its bytes are signed, and its bytes as (address, what it counts for).
+    ``table`` has for each whether its last byte is signed, and its bytes as (address, what it counts for).
     """
 
     def __init__(self, table: list[tuple[bool, list[tuple[int, int]]]]) -> None: ...

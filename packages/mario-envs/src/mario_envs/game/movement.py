@@ -23,7 +23,8 @@ def displacement(before: GameState, after: GameState) -> NDArray[np.int64]:
     out; a castle's maze sends him back some pages; a death or a clear ends in another place: none of it is
     walking.
     """
-    return np.where(_walked(before, after, after.x - before.x), after.x - before.x, 0)
+    moved = after.x - before.x
+    return np.where(_walked(before, after, moved), moved, 0)
 
 
 def sent_back(before: GameState, after: GameState) -> NDArray[np.int64]:
@@ -42,9 +43,8 @@ def sent_back(before: GameState, after: GameState) -> NDArray[np.int64]:
     return np.where(stays & (left > 0), np.maximum(left - walked, 0), 0)
 
 
-def new_ground(before: GameState, after: GameState) -> NDArray[np.int64]:
-    """Return :func:`displacement` without what :func:`sent_back` says is walked again, ``[lanes]``."""
-    walked = displacement(before, after)
+def new_ground(before: GameState, after: GameState, walked: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what of ``walked``, the step's displacement, is not walked again by :func:`sent_back`."""
     again = before.sent_back > 0
     beyond = np.where(again, np.maximum(walked - before.sent_back, 0), walked)
     return np.where(after.sent_back > 0, 0, beyond)

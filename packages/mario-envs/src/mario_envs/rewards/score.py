@@ -40,11 +40,11 @@ class ScoreReward:
 
     def __call__(self, before: GameState, after: GameState) -> dict[str, NDArray[np.float64]]:
         """Return the five terms; see :class:`mario_envs.rewards.base.Reward`."""
-        first = new_ground(before, after)
-        again = displacement(before, after) - first
+        walked = displacement(before, after)
+        first = new_ground(before, after, walked)
         gained_this_life = np.maximum(after.score - before.score_at_start, 0)
         return {
-            "progress": self.scale * self.progress * (first + self.repeated * again),
+            "progress": self.scale * self.progress * (first + self.repeated * (walked - first)),
             "score": self.scale * self.score * (after.score - before.score),
             "time": -self.scale * self.time * clock_ticks(before, after),
             "lost_score": -self.scale * self.score * self.lost_score * gained_this_life * after.dead,
