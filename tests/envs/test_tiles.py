@@ -4,7 +4,20 @@ import gymnasium
 import mario_envs  # noqa: F401
 import numpy as np
 import pytest
-from mario_envs.game.grid import CHANNELS, ENEMIES, FIRE_BARS, ITEMS, LEVEL, MARIO, PLATFORMS, grid
+from mario_envs.game.grid import (
+    ABOVE,
+    BEHIND,
+    CHANNELS,
+    ENEMIES,
+    FIRE_BARS,
+    ITEMS,
+    LEVEL,
+    MARIO,
+    PLATFORMS,
+    grid,
+    grid_around_mario,
+)
+from mario_envs.observations.tiles import Tiles
 
 RIGHT_AND_RUN, RIGHT_JUMP_AND_RUN = 3, 4
 
@@ -93,6 +106,62 @@ def test_mario_is_seen_where_a_maze_leads_back_beyond_its_beginning(x):
     ram[0, [0x00B5, 0x03B8]] = [1, 176]
     seen = np.argwhere(grid(ram)[0, MARIO]).tolist()
     assert seen == [[10, (x + 8) // 16 - left // 16]]
+
+
+@pytest.mark.parametrize("stage", ["1-1", "1-3", "2-2", "4-4"])
+def test_around_mario_is_the_same_grid_with_his_feet_in_one_place(stage):
+    """Every 1 of the screen's grid lies as far from his feet as before, or beyond the edge."""
+    env = make(stage)
+    _, start = env.reset(seed=0)
+    places = set()
+    for tiles, _, _ in fly(env, start, 80):
+        screen = tiles[-1]
+        around = grid_around_mario(env.unwrapped._lanes.emulator.ram(np.array([0])))[0]
+        mario = np.argwhere(screen[MARIO])
+        if not len(mario):  # above the screen
+            continue
+        feet = mario[mario[:, 0].argmax()]
+        places.add(tuple(feet.tolist()))
+        expected = np.zeros_like(around)
+        for channel, row, column in np.argwhere(screen):
+            place = (row - feet[0] + ABOVE, column - feet[1] + BEHIND)
+            if 0 <= place[0] < around.shape[1] and 0 <= place[1] < around.shape[2]:
+                expected[(channel, *place)] = 1
+        np.testing.assert_array_equal(around, expected)
+    assert len(places) > 5, "he was in many places of the screen"
+    env.close()
+
+
+@pytest.mark.parametrize(("page", "y"), [(0, 200), (0, 0), (1, 250), (2, 40), (5, 0)])
+def test_around_mario_goes_with_him_beyond_the_screen(page, y):
+    """Above it the ground sinks away below him, under it everything is above him, far from it is nothing."""
+    env = make("1-1")
+    env.reset(seed=0)
+    ram = env.unwrapped._lanes.emulator.ram(np.array([0])).copy()
+    ram[0, [0x00B5, 0x03B8]] = page, y
+    around = grid_around_mario(ram)[0]
+    row = (256 * page + y - 256 - 32 + 24) // 16
+    ground = {at - row + ABOVE for at in (11, 12)} & set(range(around.shape[1]))
+    assert set(np.argwhere(around[LEVEL])[:, 0].tolist()) == ground
+    assert around.sum() == around[LEVEL].sum() + around[MARIO].sum()
+    env.close()
+
+
+def test_an_environment_shows_tiles_around_mario():
+    choice = {"tiles": {"count": 2, "around_mario": True}}
+    env = gymnasium.make("MarioScore-1-1-DiscreteFrames-v0", observation=choice)
+    env.reset(seed=0)
+    for _ in range(30):
+        observation, *_ = env.step(RIGHT_JUMP_AND_RUN)
+        assert env.observation_space.contains(observation)
+        kept = observation["tiles"].reshape(2, len(CHANNELS), 21, 17)
+        assert np.argwhere(kept[-1, MARIO]).tolist() == [[ABOVE, BEHIND]]
+    env.close()
+
+
+def test_around_mario_is_yes_or_no():
+    with pytest.raises(ValueError, match="around_mario must be True or False, not 'screen'"):
+        Tiles(around_mario="screen")
 
 
 def test_the_last_steps_are_kept_in_order():

@@ -11,7 +11,8 @@
 | mario | one tile, two when he is big |
 
 Row 0 begins 32 px below the top of the screen, under the status line. Column 0 holds the screen's left edge.
-Hidden blocks are left out: a player does not see them either.
+Hidden blocks are left out: a player does not see them either. Laid around Mario, the grid has him in one
+place of it wherever he is on the screen, and nothing where the screen ends.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ except ImportError:  # not built: NumPy draws the same, only slower
     RamCells = None  # type: ignore[assignment, misc]
 
 ROWS, COLUMNS, TILE = 13, 16, 16
+#: Rows above and below the tile of Mario's feet, and columns behind and ahead of it, of the grid around him.
+#: While he stands on the lowest ground and the screen scrolls, these hold all that is on it.
+ABOVE, BELOW, BEHIND, AHEAD = 10, 10, 7, 9
+ROWS_AROUND, COLUMNS_AROUND = ABOVE + 1 + BELOW, BEHIND + 1 + AHEAD
 CHANNELS = ("level", "items", "enemies", "platforms", "fire bars", "projectiles", "mario")
 LEVEL, ITEMS, ENEMIES, PLATFORMS, FIRE_BARS, PROJECTILES, MARIO = range(len(CHANNELS))
 
@@ -51,6 +56,9 @@ _CHANNEL_OF_ENEMY[0x2E] = ITEMS  # a power-up
 _CHANNEL_OF_ENEMY[0x32] = PLATFORMS  # a spring
 
 _CASTLE = 3
+
+#: From Mario's place to a point in the tile of his feet, px.
+_FEET = (8, 24)
 
 # RAM holds two pages of 13 × 16 tiles, even and odd; the screen lies across them. For each of the 32 columns
 # that its left edge may be in: where in RAM its tiles are.
@@ -108,7 +116,7 @@ _THINGS = [
     *_things(at.ENEMY_ACTIVE, 1, _NONE, at.ENEMY_X, at.ENEMY_Y, (8, 16), at.ENEMY_TYPE),
     *_things(at.FIREBALL_STATE, 1, PROJECTILES, at.FIREBALL_X, at.FIREBALL_Y, (4, 4)),
     *_things(at.MISC_STATE, 0x80, PROJECTILES, at.MISC_X, at.MISC_Y, (4, 4)),
-    *_things(at.PLAYER_STATE, 0, MARIO, at.X, at.Y, (8, 24)),
+    *_things(at.PLAYER_STATE, 0, MARIO, at.X, at.Y, _FEET),
     *_things(at.POWER_UP, 1, MARIO, at.X, at.Y, (8, 8)),
 ]
 _NATIVE = None if RamCells is None else RamCells(
@@ -117,6 +125,7 @@ _NATIVE = None if RamCells is None else RamCells(
 )  # fmt: skip
 
 _SCREEN_X = Fields(at.SCREEN_X)
+_PLAYER = Fields(at.SCREEN_X, at.X, at.Y)
 _LARGE = Fields(at.AREA_TYPE, at.HARD_MODE, at.ENEMY_X, at.ENEMY_Y, at.FIRE_BAR_ANGLE)
 _ENEMY_KINDS = slice(at.ENEMY_TYPE.address, at.ENEMY_TYPE.address + at.ENEMY_TYPE.size)
 _ENEMY_STATES = slice(at.ENEMY_ACTIVE.address, at.ENEMY_ACTIVE.address + at.ENEMY_ACTIVE.size)
@@ -136,6 +145,29 @@ def grid(ram: NDArray[np.uint8]) -> NDArray[np.int8]:
     if large.any():
         _draw_large(planes, ram, left, large, kind)
     return planes
+
+
+def grid_around_mario(ram: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Return the grid of every lane with Mario's feet in row ``ABOVE``, column ``BEHIND``.
+
+    What is two tiles ahead of him is in the same cell wherever he is, and a policy learns once what to do
+    about it (Ye et al. 2020, arXiv 2001.09908, on views around the agent).
+
+    Returns:
+        int8 ``[lanes, 7, 21, 17]`` of 0 and 1.
+    """
+    height, width = ROWS_AROUND, COLUMNS_AROUND
+    screen_x, x, y = _PLAYER.read(ram)
+    row = (y - 256 - _TOP + _FEET[1]) // TILE
+    column = (x + _FEET[0]) // TILE - screen_x // TILE
+    wide = np.zeros((len(ram), len(CHANNELS), ROWS + 2 * height, COLUMNS + 2 * width), np.int8)
+    wide[:, :, height : height + ROWS, width : width + COLUMNS] = grid(ram)
+    windows = np.lib.stride_tricks.sliding_window_view(wide, (height, width), axis=(2, 3))
+    # Who is farther than that from the screen sees nothing of it.
+    first_row = np.clip(row - ABOVE + height, 0, ROWS + height)
+    first_column = np.clip(column - BEHIND + width, 0, COLUMNS + width)
+    around: NDArray[np.int8] = windows[np.arange(len(ram)), :, first_row, first_column]
+    return around
 
 
 def _draw_tiles(planes: NDArray[np.int8], ram: NDArray[np.uint8], left: NDArray[np.int64]) -> None:
