@@ -65,6 +65,7 @@ def experiments(
         to_do = [cell for cell in cells if not found[cell.name].has(cell)]
         if dry_run:
             for cell in to_do:
+                cell.write_teaching(runs)  # so that the commands can be typed
                 print(shlex.join(cell.train_command(runs)))
                 print(shlex.join(cell.evaluate_command(runs)))
             return

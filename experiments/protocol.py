@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import yaml
@@ -61,8 +62,9 @@ class Arm(_Strict):
     env_options: dict[str, Any] = Field(
         default_factory=dict, description="over the comparison's, each key replaced as a whole"
     )
-    teaching: dict[Teacher, Path] = Field(
-        default_factory=dict, description="option of train → its file, from where the session runs"
+    teaching: dict[Teacher, Any] = Field(
+        default_factory=dict,
+        description="option of train → what its file says; paths in it begin where the session runs",
     )
 
 
@@ -169,9 +171,19 @@ class Cell:
             command += ["--discount-per", arm.discount_per]
         for key, value in arm.set.items():
             command += ["--set", f"{key}={_as_yaml(value)}"]
-        for option, file in arm.teaching.items():
+        for option, file in self._teaching_files(runs).items():
             command += [f"--{option}", str(file)]
         return [*command, "--out", str(self.folder(runs))]
+
+    def write_teaching(self, runs: Path) -> None:
+        """Write the files that :meth:`train_command` names, beside the run folder."""
+        for option, file in self._teaching_files(runs).items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(yaml.safe_dump(self._arm.teaching[option], sort_keys=False), encoding="utf-8")
+
+    def _teaching_files(self, runs: Path) -> dict[Teacher, Path]:
+        run = self.folder(runs)
+        return {option: run.with_name(f"{run.name}.{option}.yml") for option in self._arm.teaching}
 
     def evaluate_command(self, runs: Path) -> list[str]:
         """Return what judges it."""
@@ -202,10 +214,22 @@ class Cell:
                 env_kwargs=self._env_options,
                 threads=1,
                 checkpoints=CHECKPOINTS,
-                **{option: _READERS[option](file) for option, file in arm.teaching.items()},
+                **self._read_teaching(),
             )
         except AgentsError as error:
             raise ExperimentError(f"{self.name}, arm {self.arm_name}: {error}") from error
+
+    def _read_teaching(self) -> dict[str, Any]:
+        """Return what ``mario-agents train`` makes of the files of :meth:`write_teaching`."""
+        with TemporaryDirectory() as folder:
+            self.write_teaching(Path(folder))
+            read: dict[str, Any] = {}
+            for option, file in self._teaching_files(Path(folder)).items():
+                try:
+                    read[option] = _READERS[option](file)
+                except AgentsError as error:
+                    raise AgentsError(str(error).replace(str(file), f"teaching.{option}")) from error
+            return read
 
 
 def read_protocol(path: Path) -> dict[str, Comparison]:

@@ -133,6 +133,7 @@ class Runner:
         if manifest is None:
             shutil.rmtree(run, ignore_errors=True)
             run.parent.mkdir(parents=True, exist_ok=True)
+            cell.write_teaching(self._runs)
             self._call(cell, cell.train_command(self._runs))
         elif not _has_ended(manifest):
             self._call(cell, ["mario-agents", "resume", str(run)])

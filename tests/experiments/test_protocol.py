@@ -63,7 +63,9 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize("cell", EVERY_ARM, ids=[cell.label for cell in FIRST])
-def test_the_command_of_every_arm_is_accepted(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_of_every_arm_is_accepted(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     class Told(Exception):  # noqa: N818 -- carries what train would have been told
         config: TrainConfig
         run: Path
@@ -74,14 +76,16 @@ def test_the_command_of_every_arm_is_accepted(cell: Cell, monkeypatch: pytest.Mo
         raise told
 
     monkeypatch.setattr(experiment, "train", train)
-    program, *arguments = cell.train_command(Path("runs"))
+    runs = tmp_path / "runs"
+    cell.write_teaching(runs)
+    program, *arguments = cell.train_command(runs)
     with pytest.raises(Told) as caught:
         cli.app(arguments, standalone_mode=False)
 
     config = caught.value.config
     assert program == "mario-agents"
     assert config == cell.config()
-    assert caught.value.run == cell.folder(Path("runs"))
+    assert caught.value.run == cell.folder(runs)
     lanes = SpacesOnlyVecEnv(*probe_spaces(config.env_id, config.env_kwargs), config.lanes)
     settings = {"device": "cpu", "seed": 1}
     hp.build(find_algorithm(config.algorithm), config.hyperparams, config.policy, lanes, Budget(), **settings)
@@ -123,7 +127,7 @@ def test_seeds_are_balanced_wherever_it_is_broken_off(tmp_path: Path) -> None:
         ("steps: 100", "steps: 100\n    sedes: [1]", r"comparisons\.pole\.sedes: unknown key"),
         ("steps: 100", "steps: 100\n    frames: 9", r"comparisons\.pole: .*frames or steps, not both"),
         ("seeds: [3, 1]", "seeds: []", r"comparisons\.pole\.seeds: .*at least 1 item"),
-        ("{ent_coef: 0.1}", "{}, teaching: {clowning: a.yml}", r"arms\.a2c\.teaching\.clowning"),
+        ("{ent_coef: 0.1}", "{}, teaching: {clowning: {}}", r"arms\.a2c\.teaching\.clowning"),
         ("version: 1", "version: 2", r"has version 2, this code reads version 1"),
         ("version: 1", "version: [", r"is not YAML: "),
         ("algorithm: dqn", "algorithm: dqn, frames: 100", r"arm dqn: its frames must be less than"),
@@ -144,7 +148,11 @@ def test_a_bad_protocol_is_refused_in_a_line(tmp_path: Path, text: str, with_thi
         ("algorithm: a2c", "algorithm: a2d", r"pole, arm a2c: unknown algorithm 'a2d'.*a2c"),
         ("ent_coef", "ent_coeff", r"pole, arm a2c: a2c has no hyper-parameter 'ent_coeff'.*ent_coef"),
         ("CartPole-v1", "CartPole-v9", r"pole, arm ppo: .*CartPole-v9"),
-        ("{ent_coef: 0.1}", "{}, teaching: {cloning: none.yml}", r"pole, arm a2c: .*none\.yml"),
+        (
+            "{ent_coef: 0.1}",
+            "{}, teaching: {cloning: {epoch: 1}}",
+            r"pole, arm a2c: teaching\.cloning.*epoch",
+        ),
     ],
 )
 def test_what_mario_agents_refuses_names_the_arm(
@@ -157,12 +165,12 @@ def test_what_mario_agents_refuses_names_the_arm(
 
 def test_a_comparison_with_stages_stands_for_one_on_each(tmp_path: Path) -> None:
     text = TINY.replace("    env: CartPole-v1", "    stages: [v0, v1]\n    env: CartPole-{stage}", 1)
-    text = text.replace("{ent_coef: 0.1}", "{}, teaching: {cloning: '{stage}.yml'}")
+    text = text.replace("{ent_coef: 0.1}", "{}, teaching: {cloning: {demonstrations: ['{stage}.movie']}}")
     comparisons = read_protocol(written(tmp_path, text))
     assert list(comparisons) == ["pole-v0", "pole-v1", "other"]
     first, second = (comparisons[name] for name in ("pole-v0", "pole-v1"))
     assert [first.env, second.env] == ["CartPole-v0", "CartPole-v1"]
-    assert second.arms["a2c"].teaching == {"cloning": Path("v1.yml")}
+    assert second.arms["a2c"].teaching == {"cloning": {"demonstrations": ["v1.movie"]}}
     assert second.seeds == (3, 1)
 
     labels = [cell.label for cell in cells_of(comparisons, ["pole"], [1])]
