@@ -174,3 +174,17 @@ def test_a_cell_that_fails_is_told_and_the_others_go_on(program: Path, tmp_path:
         "pole/quick-1 failed: the loss is nan "
         f"(all it said is in {tmp_path / 'runs' / 'pole' / 'quick-1.log'})"
     )
+
+
+def test_a_cell_that_is_taught_has_what_the_protocol_says_in_a_file(program: Path, tmp_path: Path) -> None:
+    program.write_text('#!/bin/sh\nwhile [ "$1" != --cloning ]; do shift; done\ncat "$2" >&2\nexit 1\n')
+    place = Place(tmp_path)
+    quick = "{algorithm: ppo, lanes: 2, set: {n_steps: 64, batch_size: 128, n_epochs: 1}}"
+    taught = "{algorithm: ppo, teaching: {cloning: {demonstrations: [my.movie], epochs: 3}}}"
+    place.protocol.write_text(PROTOCOL.replace(quick, taught))
+    cells = cells_of(read_protocol(place.protocol), seeds=[1], arms=["quick"])
+    told: list[str] = []
+    Runner(place.runs, {"pole": read_results(place.results, "pole")}, (), told.append).run(cells, 1, None)
+    assert told[1].startswith("pole/quick-1 failed: epochs: 3 (")
+    written = (place.runs / "pole" / "quick-1.cloning.yml").read_text()
+    assert written == "demonstrations:\n- my.movie\nepochs: 3\n"
