@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import yaml
+from mario_agents.atomic import write_atomically
 from mario_agents.config import TrainConfig
 from mario_agents.configure import configure_run
 from mario_agents.curriculum import read_curriculum
@@ -179,7 +180,7 @@ class Cell:
         """Write the files that :meth:`train_command` names, beside the run folder."""
         for option, file in self._teaching_files(runs).items():
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(yaml.safe_dump(self._arm.teaching[option], sort_keys=False), encoding="utf-8")
+            write_atomically(file, yaml.safe_dump(self._arm.teaching[option], sort_keys=False).encode())
 
     def _teaching_files(self, runs: Path) -> dict[Teacher, Path]:
         run = self.folder(runs)

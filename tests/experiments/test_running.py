@@ -146,9 +146,12 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run_quick_ones(tmp_path: Path, jobs: int, seconds: float | None) -> tuple[list[str], list[str]]:
+def run_quick_ones(
+    tmp_path: Path, jobs: int, seconds: float | None, protocol: str = PROTOCOL
+) -> tuple[list[str], list[str]]:
     """Run both seeds of the quick arm; return what failed and what was told."""
     place = Place(tmp_path)
+    place.protocol.write_text(protocol)
     cells = cells_of(read_protocol(place.protocol), arms=["quick"])
     told: list[str] = []
     runner = Runner(place.runs, {"pole": read_results(place.results, "pole")}, (), told.append)
@@ -178,13 +181,9 @@ def test_a_cell_that_fails_is_told_and_the_others_go_on(program: Path, tmp_path:
 
 def test_a_cell_that_is_taught_has_what_the_protocol_says_in_a_file(program: Path, tmp_path: Path) -> None:
     program.write_text('#!/bin/sh\nwhile [ "$1" != --cloning ]; do shift; done\ncat "$2" >&2\nexit 1\n')
-    place = Place(tmp_path)
     quick = "{algorithm: ppo, lanes: 2, set: {n_steps: 64, batch_size: 128, n_epochs: 1}}"
     taught = "{algorithm: ppo, teaching: {cloning: {demonstrations: [my.movie], epochs: 3}}}"
-    place.protocol.write_text(PROTOCOL.replace(quick, taught))
-    cells = cells_of(read_protocol(place.protocol), seeds=[1], arms=["quick"])
-    told: list[str] = []
-    Runner(place.runs, {"pole": read_results(place.results, "pole")}, (), told.append).run(cells, 1, None)
+    _, told = run_quick_ones(tmp_path, jobs=1, seconds=None, protocol=PROTOCOL.replace(quick, taught))
     assert told[1].startswith("pole/quick-1 failed: epochs: 3 (")
-    written = (place.runs / "pole" / "quick-1.cloning.yml").read_text()
+    written = (tmp_path / "runs" / "pole" / "quick-1.cloning.yml").read_text()
     assert written == "demonstrations:\n- my.movie\nepochs: 3\n"
