@@ -97,9 +97,24 @@ def test_an_altered_state_is_refused(saved):
         env.restore_state(bytes(altered))
 
 
-def test_a_state_of_another_observation_is_refused(saved):
-    other = gymnasium.make(ENV_ID, observation="frames")
-    other.reset(seed=0)
-    with pytest.raises(SavedStateError, match="the saved state has observation"):
+SPACES = r"observation space is Dict\(.*28, 13, 16.*\), this environment's is Dict\(.*\)"
+
+
+@pytest.mark.parametrize(
+    ("observation", "what"),
+    [
+        ("frames", r"observation is .*/tiles'.*, this environment's is .*/frames'.*"),
+        ({"tiles": {"count": 1}}, SPACES),
+        ({"tiles": {"around_mario": True}}, SPACES),
+    ],
+)
+def test_a_state_of_another_observation_is_refused_and_nothing_restored(saved, observation, what):
+    other, same = (gymnasium.make(ENV_ID, observation=observation) for _ in range(2))
+    for env in (other, same):
+        env.reset(seed=0)
+    with pytest.raises(SavedStateError, match=f"^the saved state's {what}$"):
         other.unwrapped.restore_state(saved[1])
-    other.close()
+    action = some_actions(1)[0]
+    assert_equal(other.step(action), same.step(action))
+    for env in (other, same):
+        env.close()

@@ -115,6 +115,7 @@ class Lanes:
             "rom": rom.sha256,
             "emulator": emulator.name,
             "observation": observation.name,
+            "observation space": repr(self.observation.space),
             "task": settings.task,
         }
 

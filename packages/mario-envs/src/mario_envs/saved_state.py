@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-_VERSION = 2
+_VERSION = 3
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -49,7 +49,7 @@ def unpack(state: bytes, **expected: Any) -> tuple[Arrays, dict[str, Any]]:
     for name, value in {"version": _VERSION, **expected}.items():
         if facts.get(name) != value:
             raise SavedStateError(
-                f"the saved state has {name} {facts.get(name)!r}, this environment {value!r}"
+                f"the saved state's {name} is {facts.get(name)}, this environment's is {value}"
             )
     return arrays, facts
 
