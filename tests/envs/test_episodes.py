@@ -11,6 +11,8 @@ import pytest
 from mario_envs.game.stages import STAGES
 
 CLOCK, WORLD, STAGE = 0x07F8, 0x075F, 0x075C
+#: Not 0 where pipes lead to other worlds; the disassembly's WarpZoneControl.
+WARP_ZONE = 0x06D6
 
 
 @pytest.fixture(scope="module")
@@ -167,16 +169,20 @@ def test_each_death_ends_a_stage_and_takes_back_the_score(player_1_1: Any, how: 
     assert player.info["frames"] <= 4
 
 
-def test_a_pipe_into_the_bonus_room_is_no_progress(player_1_1: Any) -> None:
-    player = player_1_1.reset()
+def stand_on_the_fourth_pipe(player: Any) -> None:
     player.walk(until=lambda info: info["x"] > 880)
     player.poke(0x00CE, 0x40)
-    for _ in range(10):  # fall onto the fourth pipe and stand there
+    for _ in range(10):
         player.poke(0x0057, 0)
         player.poke(0x006D, 3)
         player.poke(0x0086, 920 - 3 * 256)
         player.step(player.NOTHING)
     assert player.info["y"] == 112
+
+
+def test_a_pipe_into_the_bonus_room_is_no_progress(player_1_1: Any) -> None:
+    player = player_1_1.reset()
+    stand_on_the_fourth_pipe(player)
     outside = player.info["area"]
     for _ in range(100):
         before = player.info
@@ -195,6 +201,25 @@ def test_a_pipe_into_the_bonus_room_is_no_progress(player_1_1: Any) -> None:
         moved = player.info["reward_terms"]["progress"] / 0.1
         assert abs(moved) <= 4 * player.info["frames"] + 8, (before, player.info)
     assert player.total("progress") / 0.1 < 920 + 256
+
+
+@pytest.mark.parametrize("end_at_warp", [True, False])
+def test_a_warp_ends_the_episode_of_a_stage_if_asked_to(
+    end_at_warp: bool, make_player: Callable[..., Any]
+) -> None:
+    player = make_player("1-1", end_at_warp=end_at_warp, reward={"score": {"clear": 9.0}}).reset()
+    stand_on_the_fourth_pipe(player)
+    # As in the zone of 1-2, whose pipe in the middle of the screen leads to 3-1.
+    player.poke(WARP_ZONE, 4)
+    while player.info["stage"] == "1-1":
+        player.step(player.DOWN)
+        assert len(player.infos) < 200, "the pipe leads nowhere"
+    assert player.info["stage"] == "3-1"
+    assert player.terminated is end_at_warp
+    assert not player.truncated
+    assert not player.info["clear"]
+    assert not player.info["dead"]
+    assert player.total("clear") == player.total("death") == player.info["reward_terms"]["progress"] == 0
 
 
 def test_ground_that_a_maze_leads_back_over_pays_its_share(make_player: Callable[..., Any]) -> None:
@@ -231,6 +256,24 @@ def test_moving_puts_the_stillness_off(make_player: Callable[..., Any]) -> None:
     for action in [player.NOTHING] * 4 + [player.RIGHT] + [player.NOTHING] * 4:
         player.step(action)
         assert not player.truncated
+
+
+def test_coming_no_farther_truncates(make_player: Callable[..., Any]) -> None:
+    player = make_player("1-1", max_stuck_seconds=2.0).reset()
+    for _ in range(8):
+        player.step(player.RIGHT)
+    farthest, at = player.info["x"], player.info["episode_frames"]
+    while not player.truncated:
+        assert player.info["episode_frames"] - at < 120.2
+        player.poke(0x0086, farthest - 20 - len(player.infos) % 2)  # to and fro
+        player.step(player.NOTHING)
+        assert not player.terminated
+    assert len({info["x"] for info in player.infos[-4:]}) > 1, "Mario should have moved"
+    assert player.info["distance"] == farthest
+    assert player.info["episode_frames"] - at >= 120.2
+    player.reset()
+    player.step(player.NOTHING)
+    assert not player.truncated
 
 
 def test_a_step_needs_a_reset_before_and_after(make_player: Callable[..., Any]) -> None:

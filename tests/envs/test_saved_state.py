@@ -55,6 +55,29 @@ def test_the_rest_of_a_rollout_is_identical(emulator, observation):
     env.close()
 
 
+def test_what_is_counted_of_a_standstill_is_part_of_the_state():
+    env = gymnasium.make(ENV_ID, observation="tiles", max_stuck_seconds=2.0)
+    nothing = np.full(6, -1, np.float32)
+
+    def steps_to_the_end():
+        for steps in range(1, 100):
+            if env.step(nothing)[3]:
+                return steps
+        raise AssertionError("it is not truncated")
+
+    env.reset(seed=3)
+    whole = steps_to_the_end()
+    env.reset(seed=3)
+    for _ in range(10):
+        env.step(nothing)
+    state = env.unwrapped.save_state()
+    assert steps_to_the_end() == whole - 10
+    env.reset(seed=4)
+    env.unwrapped.restore_state(state)
+    assert steps_to_the_end() == whole - 10
+    env.close()
+
+
 def test_a_state_goes_from_one_environment_to_a_lane_of_a_batch():
     env = gymnasium.make(ENV_ID, observation="tiles", **SETTINGS)
     envs = gymnasium.make_vec(ENV_ID, num_envs=3, observation="tiles", **SETTINGS)

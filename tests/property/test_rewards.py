@@ -180,6 +180,13 @@ def test_a_clear_is_worth_its_score_and_no_more(step: Any) -> None:
             assert np.array_equal(cleared[name], played_on[name]), name
 
 
+@given(steps(), weights, weights)
+def test_a_clear_is_worth_what_is_asked_for_besides(step: Any, clear: float, scale: float) -> None:
+    before, after = step
+    terms = ScoreReward(clear=clear, scale=scale)(before, after)
+    assert np.array_equal(terms["clear"], np.where(after.clear, scale * clear, 0))
+
+
 def test_a_hundred_points_are_one_by_default() -> None:
     """R6; every term has one scale besides."""
     before = GameState.blank(1)

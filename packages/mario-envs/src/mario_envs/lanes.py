@@ -32,9 +32,7 @@ from mario_envs.plugins.manager import choose
 from mario_envs.rewards.base import Reward
 from mario_envs.saved_state import from_parts, name_parts, pack, unpack
 from mario_envs.settings import Settings
-
-#: NTSC frames per second (https://www.nesdev.org/wiki/Cycle_reference_chart).
-FRAMES_PER_SECOND = 60.0988
+from mario_envs.standstill import Standstill
 
 LaneNumbers = NDArray[np.intp]
 
@@ -123,8 +121,7 @@ class Lanes:
         self._remaining = np.zeros((num_lanes, len(PLAYED)), np.int32)
         self._released = np.zeros_like(self._remaining)
         self._distance = np.zeros(num_lanes, np.int64)
-        self._still_frames = np.zeros(num_lanes, np.int64)
-        self._most_still_frames = settings.max_still_seconds * FRAMES_PER_SECOND
+        self._standstill = Standstill(num_lanes, settings.max_still_seconds, settings.max_stuck_seconds)
         self._random = LaneRandom(num_lanes)
         self._memory = np.zeros((num_lanes, *self.observation.memory_shape), self.observation.memory_dtype)
         self._starts: dict[tuple[int, str], bytes] = {}
@@ -170,7 +167,7 @@ class Lanes:
         self._state.put(lanes, state)
         self._remaining[lanes] = 0
         self._distance[lanes] = state.x
-        self._still_frames[lanes] = 0
+        self._standstill.begin(lanes, state)
         return self._observe(lanes, state, ram, pictures, first=True), self._infos(lanes, state)
 
     def _go_to_start(self, lane: int, stage: str) -> None:
@@ -273,21 +270,19 @@ class Lanes:
         after.sent_back[:] = sent_back(before, after)
         rewards, terms = answers.rewards(self._reward_name, self.reward, before, after)
         passed = after.frame - before.frame
-        moved = (after.x != before.x) | (after.area != before.area)
-        still_frames = np.where(moved, 0, self._still_frames[rows] + passed)
         terminated = self._terminated(before, after)
+        truncated = self._standstill.lasts_too_long(rows, before, after) & ~terminated
         if after.dead.any():
             after = self._with_new_life(after)
 
         # `before` may be what is written over here.
         self._state.put(rows, after)
-        self._still_frames[rows] = still_frames
         self._distance[rows] = np.maximum(self._distance[rows], after.x)
         return Step(
             observations=self._observe(rows, after, ram, pictures, first=False),
             rewards=rewards,
             terminated=terminated,
-            truncated=(still_frames >= self._most_still_frames) & ~terminated,
+            truncated=truncated,
             infos=self._infos(lanes, after) | {"frames": passed, "pressed": pressed, "reward_terms": terms},
         )
 
@@ -395,7 +390,8 @@ class Lanes:
 
     def _terminated(self, before: GameState, after: GameState) -> NDArray[np.bool_]:
         if self.settings.task == "stage":
-            return after.clear | after.dead
+            over = after.clear | after.dead
+            return over | _in_another_stage(before, after) if self.settings.end_at_warp else over
         return (after.lives < 0) | (after.clear & _at_last_castle(before))
 
     def _infos(self, lanes: LaneNumbers, state: GameState) -> dict[str, Any]:
@@ -435,7 +431,7 @@ class Lanes:
             "console": np.frombuffer(self.emulator.save(lane), np.uint8),
             "remaining": self._remaining[lane],
             "distance": self._distance[row],
-            "still_frames": self._still_frames[row],
+            **{f"standstill.{name}": array[row] for name, array in self._standstill.arrays().items()},
             "random": self._random.state[row],
             "memory": self._memory[lane],
             **{f"state.{field.name}": getattr(state, field.name) for field in fields(state)},
@@ -455,7 +451,8 @@ class Lanes:
         self.emulator.restore(lane, saved["console"].tobytes())
         self._remaining[lane] = saved["remaining"]
         self._distance[row] = saved["distance"]
-        self._still_frames[row] = saved["still_frames"]
+        for name, array in self._standstill.arrays().items():
+            array[row] = saved[f"standstill.{name}"]
         self._random.state[row] = saved["random"]
         self._memory[lane] = saved["memory"]
         game = {field.name: saved[f"state.{field.name}"] for field in fields(GameState)}
@@ -476,6 +473,11 @@ class Lanes:
 def _at_last_castle(state: GameState) -> NDArray[np.bool_]:
     at_last: NDArray[np.bool_] = (state.world == 8) & (state.stage == 4)
     return at_last
+
+
+def _in_another_stage(before: GameState, after: GameState) -> NDArray[np.bool_]:
+    another: NDArray[np.bool_] = (after.world != before.world) | (after.stage != before.stage)
+    return another
 
 
 # Wrong worlds such as the minus world count on beyond 8; every byte has a name.

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-_VERSION = 3
+_VERSION = 4
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -79,6 +79,10 @@ class Settings:
             :class:`Start` or a mapping of its attributes. None is the stage's beginning.
         max_still_seconds: seconds of game time without horizontal movement after which the episode is
             truncated. 60.0988 frames are a second.
+        max_stuck_seconds: likewise without coming farther to the right, in the area that the player is in,
+            than before; None never truncates. Not for stages whose way leads back.
+        end_at_warp: an episode of one stage ends, neither cleared nor lost, where a warp zone leads to
+            another. Without it goes on there, and that stage's flag counts as its clear.
     """
 
     stages: tuple[str, ...] = ("1-1",)
@@ -92,6 +96,8 @@ class Settings:
     max_noops: int = 0
     start: Start | Mapping[str, Any] | None = None
     max_still_seconds: float = 20.0
+    max_stuck_seconds: float | None = None
+    end_at_warp: bool = False
 
     def __post_init__(self) -> None:
         stages: object = self.stages
@@ -108,6 +114,10 @@ class Settings:
             object.__setattr__(self, "start", Start.of(self.start))
         if not self.max_still_seconds > 0:
             raise ValueError(f"max_still_seconds must be positive, not {self.max_still_seconds!r}")
+        if self.max_stuck_seconds is not None and not self.max_stuck_seconds > 0:
+            raise ValueError(f"max_stuck_seconds must be positive or None, not {self.max_stuck_seconds!r}")
+        if type(self.end_at_warp) is not bool:
+            raise ValueError(f"end_at_warp must be true or false, not {self.end_at_warp!r}")
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> Settings:

@@ -13,7 +13,7 @@ from mario_envs.game.state import GameState
 
 @dataclass(frozen=True)
 class ScoreReward:
-    """Progress, score difference, time and death, each a term.
+    """Progress, score difference, time, death and clear, each a term.
 
     Attributes:
         progress: per px moved to the right (R1).
@@ -25,9 +25,9 @@ class ScoreReward:
         time: per tick of the game's clock, taken off (R3).
         lost_score: share of the score term gained in this life that a death takes away again (R4).
         death: taken off at a death besides (R4).
+        clear: added at a clear besides. With 0 touching the flag or the axe earns score like any other event
+            (R5), which for an axe is nothing, and less than what walking to a warp zone is worth.
         scale: multiplies every term, so that returns suit a value function.
-
-    A clear has no term: touching the flag or the axe earns score like any other event (R5).
     """
 
     progress: float = 1.0
@@ -36,10 +36,11 @@ class ScoreReward:
     time: float = 1.0
     lost_score: float = 1.0
     death: float = 50.0
+    clear: float = 0.0
     scale: float = 0.1
 
     def __call__(self, before: GameState, after: GameState) -> dict[str, NDArray[np.float64]]:
-        """Return the five terms; see :class:`mario_envs.rewards.base.Reward`."""
+        """Return the six terms; see :class:`mario_envs.rewards.base.Reward`."""
         walked = displacement(before, after)
         first = new_ground(before, after, walked)
         gained_this_life = np.maximum(after.score - before.score_at_start, 0)
@@ -49,4 +50,5 @@ class ScoreReward:
             "time": -self.scale * self.time * clock_ticks(before, after),
             "lost_score": -self.scale * self.score * self.lost_score * gained_this_life * after.dead,
             "death": -self.scale * self.death * after.dead,
+            "clear": self.scale * self.clear * after.clear,
         }
