@@ -14,12 +14,14 @@ from pathlib import Path
 
 import gymnasium
 import mario_envs  # noqa: F401 (registers the IDs)
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mario_envs.buttons import PLAYED, Button
 from mario_envs.emulators import native
-from mario_envs.game.roms import load_rom
+from mario_envs.emulators.protocol import Emulator
+from mario_envs.game.roms import bundled_rom, load_rom
 from mario_envs.movies.file import from_bytes, read_movie, to_bytes, write_movie
 from mario_envs.movies.fm2 import from_fm2, to_fm2
 from mario_envs.movies.gains import gains_of
@@ -28,6 +30,8 @@ from mario_envs.movies.replay import differences, record, replay
 
 COMMAND = Path(sys.executable).with_name("mario-envs")
 ROM = load_rom()
+FCEUX = Path(__file__).with_name("fceux")
+needs_native = pytest.mark.skipif(not native.available(), reason="the extension was not built")
 #: Runs of any buttons, some of them long, Start and Select and opposite directions among them.
 BUTTONS = st.lists(st.tuples(st.integers(0, 255), st.integers(1, 40)), min_size=1, max_size=30).map(
     lambda runs: b"".join(bytes([buttons]) * frames for buttons, frames in runs)
@@ -172,14 +176,64 @@ def test_another_rom_is_refused(short: Movie) -> None:
 
 
 def test_fm2_from_power_on_starts_the_game() -> None:
-    """As FCEUX plays it: 41 frames of title, Start, and the stage."""
+    """As FCEUX plays it: 42 frames of title, Start, and the stage."""
     text = to_fm2(movie_of(POWER_ON, bytes([*[0] * 40, Button.START, *[0] * 400])), ROM)
     assert text.count("|0|....T...|||") == 1
-    assert text.splitlines().index("|0|....T...|||") - text.splitlines().index("|0|........|||") == 41
+    assert text.splitlines().index("|0|....T...|||") - text.splitlines().index("|0|........|||") == 42
     start, buttons = from_fm2(text, ROM)
     movie = record(start, buttons)
     assert (movie.start, movie.outcome.frames, movie.outcome.clear) == (POWER_ON, 441, False)
     assert replay(replace(movie, start="1-1")).ram_sha256 != movie.outcome.ram_sha256
+
+
+#: FCEUX 2.6.5's memory after the movies that it recorded with fceux/record.lua; without the stack, most of which
+#: nobody writes.
+IN_FCEUX = {
+    "europe": "273f66c3de00c5d31f09351b5fed64194407cfc37ac363f03829cef5b6e8e86f",
+    "world": "fe25c52ff1c9da2cb8b5b097f102d6463d3f8d6a95b4227dc937008242d16a5a",
+}
+
+
+@pytest.fixture(scope="module")
+def own_roms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The bundled ROM, and the World revision, made of the program and the graphics of two that lie beside it."""
+    room = bundled_rom().parent
+    parts = [bundled_rom().read_bytes(), (room / "super-mario-bros-rectangle.nes").read_bytes()]
+    world = tmp_path_factory.mktemp("roms") / "world.nes"
+    graphics = 16 + 32 * 1024
+    world.write_bytes(parts[1][:graphics] + parts[0][graphics:])
+    return {"europe": bundled_rom(), "world": world}
+
+
+@needs_native
+@pytest.mark.parametrize("revision", IN_FCEUX)
+def test_what_fceux_recorded_plays_to_the_same_memory(
+    revision: str, own_roms: dict[str, Path], tmp_path: Path
+) -> None:
+    recorded, imported = FCEUX / f"{revision}.fm2", tmp_path / "imported.movie"
+    done = cli("movie", "import", recorded, imported, "--rom", own_roms[revision])
+    assert done.returncode == 0, done.stderr
+    rom = load_rom(own_roms[revision])
+    assert rom.revision.lower() == revision
+    memory = b""
+
+    def watch(emulator: Emulator, _: Button) -> None:
+        nonlocal memory
+        memory = emulator.ram(np.zeros(1, np.intp)).tobytes()
+
+    replay(read_movie(imported), rom=rom, watch=watch)
+    assert hashlib.sha256(memory[:0x100] + memory[0x200:]).hexdigest() == IN_FCEUX[revision]
+    # And back: FCEUX is given the frames that it wrote.
+    frames = [line for line in recorded.read_text().splitlines() if line.startswith("|")]
+    assert to_fm2(read_movie(imported), rom).splitlines()[-len(frames) :] == frames
+
+
+def test_a_movie_of_the_world_revision_needs_its_rom(tmp_path: Path) -> None:
+    refused = cli("movie", "import", FCEUX / "world.fm2", tmp_path / "a.movie")
+    assert refused.returncode == 1
+    assert "is for the World revision, not for the European one that is bundled" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 WORLD = base64.b64encode(bytes.fromhex("8e3630186e35d477231bf8fd50e54cdd")).decode()
@@ -202,8 +256,8 @@ WORLD = base64.b64encode(bytes.fromhex("8e3630186e35d477231bf8fd50e54cdd")).deco
         (r"version 3", "binary 1", "is not an FM2 movie"),
         (r"FDS 0", "FDS 0\nbinary 1", "binary 1, not 0"),
         (r"FDS 0", "FDS 0\nsavestate 0xAB", "a saved state of FCEUX's"),
-        (r"\|0\|R\.", "|1|R.", "resets or changes disks in frame 2"),
-        (r"\|0\|R\.", "|0|R", "its frame 2 is"),
+        (r"\|0\|R\.", "|1|R.", "resets or changes disks in frame 3"),
+        (r"\|0\|R\.", "|0|R", "its frame 3 is"),
         (r"stage 1-1", "stage 9-9", "which is no stage"),
     ],
 )

@@ -3,8 +3,9 @@
 Format: https://fceux.com/web/FM2.html. A frame is ``|commands|RLDUTSBA|second controller||``; a letter, or
 anything but a dot or a space, is a button that is down.
 
-FCEUX's first two frames after power-on have no vertical blank, our machine's first has none: its frame
-``k + 1`` is our frame ``k``. So one frame is added on the way out and left out on the way in.
+FCEUX takes longer to its first vertical blank after power-on than our machine: its frame ``k + 2`` is our
+frame ``k``, as FCEUX 2.6.5 shows (tests/envs/fceux). So two frames are added on the way out and left out on
+the way in.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _BITS = (
 )  # fmt: skip
 _RECORD = re.compile(r"\|(\d*)\|([^|]{8})\|[^|]*\|[^|]*\|\Z")
 _RESET, _POWER = 1, 2
-_STILL = "|0|........|||"
+#: What FCEUX plays before our first frame.
+_BEFORE = ["|0|........|||"] * 2
 
 #: How an exported movie says that it begins at a stage; FCEUX shows comments and does nothing with them.
 _STAGE = re.compile(r"mario-envs starts at stage (\S+)\Z")
@@ -69,7 +71,7 @@ def to_fm2(movie: Movie, rom: Rom) -> str:
     ]
     if movie.start != POWER_ON:
         lines.append(f"comment mario-envs starts at stage {movie.start}")
-    lines.append(_STILL)
+    lines += _BEFORE
     lines += [f"|0|{_letters(buttons)}|||" for buttons in movie.buttons]
     return "\n".join(lines) + "\n"
 
@@ -112,13 +114,13 @@ def from_fm2(text: str, rom: Rom, name: str = "the movie") -> tuple[str, bytes]:
             raise MovieError(f"{name} cannot be played here: it resets or changes disks in frame {number}")
         down = [bit for letter, bit in zip(match[2], _BITS, strict=True) if letter not in ". "]
         buttons.append(sum(int(bit) for bit in down))
-    if len(buttons) < 2:
+    if len(buttons) <= len(_BEFORE):
         raise MovieError(f"{name} has no frames to play")
     starts = [match[1] for comment in comments if (match := _STAGE.match(comment))]
     start = starts[0] if starts else POWER_ON
     if start not in (POWER_ON, *STAGES):
         raise MovieError(f"{name} starts at {start!r}, which is no stage")
-    return start, bytes(buttons[1:])
+    return start, bytes(buttons[len(_BEFORE) :])
 
 
 def _split(text: str, name: str) -> tuple[dict[str, str], list[str], list[str]]:
