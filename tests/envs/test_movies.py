@@ -186,8 +186,8 @@ def test_fm2_from_power_on_starts_the_game() -> None:
     assert replay(replace(movie, start="1-1")).ram_sha256 != movie.outcome.ram_sha256
 
 
-#: FCEUX 2.6.5's memory after the movies that it recorded with fceux/record.lua; without the stack, most of which
-#: nobody writes.
+#: FCEUX 2.6.5's memory after the movies that it recorded with fceux/record.lua; without the stack, as nobody
+#: writes most of that.
 IN_FCEUX = {
     "europe": "273f66c3de00c5d31f09351b5fed64194407cfc37ac363f03829cef5b6e8e86f",
     "world": "fe25c52ff1c9da2cb8b5b097f102d6463d3f8d6a95b4227dc937008242d16a5a",
@@ -196,7 +196,7 @@ IN_FCEUX = {
 
 @pytest.fixture(scope="module")
 def own_roms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The bundled ROM, and the World revision, made of the program and the graphics of two that lie beside it."""
+    """The bundled ROM, and the World revision, made of two that lie together: program and graphics."""
     room = bundled_rom().parent
     parts = [bundled_rom().read_bytes(), (room / "super-mario-bros-rectangle.nes").read_bytes()]
     world = tmp_path_factory.mktemp("roms") / "world.nes"
