@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_LONG_LIST = 12
+_LONG_LIST = 16
 
 
 class PluginError(RuntimeError):
