@@ -180,11 +180,12 @@ def test_a_clear_is_worth_its_score_and_no_more(step: Any) -> None:
             assert np.array_equal(cleared[name], played_on[name]), name
 
 
-@given(steps(), weights, weights)
+@given(steps(), weights.filter(bool), weights)
 def test_a_clear_is_worth_what_is_asked_for_besides(step: Any, clear: float, scale: float) -> None:
     before, after = step
     terms = ScoreReward(clear=clear, scale=scale)(before, after)
     assert np.array_equal(terms["clear"], np.where(after.clear, scale * clear, 0))
+    assert "clear" not in ScoreReward(scale=scale)(before, after)
 
 
 def test_a_hundred_points_are_one_by_default() -> None:

@@ -26,7 +26,7 @@ class ScoreReward:
         lost_score: share of the score term gained in this life that a death takes away again (R4).
         death: taken off at a death besides (R4).
         clear: added at a clear besides. With 0 touching the flag or the axe earns score like any other event
-            (R5), which for an axe is nothing, and less than what walking to a warp zone is worth.
+            (R5), which for an axe is nothing, and for a flag less than the way to a warp zone is worth.
         scale: multiplies every term, so that returns suit a value function.
     """
 
@@ -40,15 +40,17 @@ class ScoreReward:
     scale: float = 0.1
 
     def __call__(self, before: GameState, after: GameState) -> dict[str, NDArray[np.float64]]:
-        """Return the six terms; see :class:`mario_envs.rewards.base.Reward`."""
+        """Return the terms, "clear" only if one is paid; see :class:`mario_envs.rewards.base.Reward`."""
         walked = displacement(before, after)
         first = new_ground(before, after, walked)
         gained_this_life = np.maximum(after.score - before.score_at_start, 0)
-        return {
+        terms = {
             "progress": self.scale * self.progress * (first + self.repeated * (walked - first)),
             "score": self.scale * self.score * (after.score - before.score),
             "time": -self.scale * self.time * clock_ticks(before, after),
             "lost_score": -self.scale * self.score * self.lost_score * gained_this_life * after.dead,
             "death": -self.scale * self.death * after.dead,
-            "clear": self.scale * self.clear * after.clear,
         }
+        if self.clear:
+            terms["clear"] = self.scale * self.clear * after.clear
+        return terms
