@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from mario_envs.emulators.protocol import FRAMES_PER_SECOND
 from mario_envs.game.state import GameState
-from mario_envs.standstill import FRAMES_PER_SECOND, Standstill
+from mario_envs.standstill import Standstill
 
 #: x, area, dead and frames of a step.
 Place = tuple[int, int, bool, int]
@@ -31,9 +32,7 @@ def frames_since(steps: list[Place], number: int) -> int:
 
 def stuck_frames(path: list[Place]) -> int:
     """Frames since the last place that is farther than all before it in the same stay in the same area."""
-    entered = max(
-        n for n, place in enumerate(path) if n == 0 or place[1] != path[n - 1][1] or place[2]
-    )  # fmt: skip
+    entered = max(n for n, place in enumerate(path) if n == 0 or place[1] != path[n - 1][1] or place[2])
     stay = [x for x, _, _, _ in path[entered:]]
     return frames_since(path, entered + stay.index(max(stay)))
 

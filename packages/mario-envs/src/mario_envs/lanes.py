@@ -20,7 +20,7 @@ from mario_envs.emulators.protocol import (
     StopCondition,
 )
 from mario_envs.game import ram_map, stages
-from mario_envs.game.movement import sent_back
+from mario_envs.game.movement import same_stage, sent_back
 from mario_envs.game.ram_map import GameMode
 from mario_envs.game.roms import load_rom
 from mario_envs.game.state import GameState, decode
@@ -391,7 +391,7 @@ class Lanes:
     def _terminated(self, before: GameState, after: GameState) -> NDArray[np.bool_]:
         if self.settings.task == "stage":
             over = after.clear | after.dead
-            return over | _in_another_stage(before, after) if self.settings.end_at_warp else over
+            return over | ~same_stage(before, after) if self.settings.end_at_warp else over
         return (after.lives < 0) | (after.clear & _at_last_castle(before))
 
     def _infos(self, lanes: LaneNumbers, state: GameState) -> dict[str, Any]:
@@ -473,11 +473,6 @@ class Lanes:
 def _at_last_castle(state: GameState) -> NDArray[np.bool_]:
     at_last: NDArray[np.bool_] = (state.world == 8) & (state.stage == 4)
     return at_last
-
-
-def _in_another_stage(before: GameState, after: GameState) -> NDArray[np.bool_]:
-    another: NDArray[np.bool_] = (after.world != before.world) | (after.stage != before.stage)
-    return another
 
 
 # Wrong worlds such as the minus world count on beyond 8; every byte has a name.

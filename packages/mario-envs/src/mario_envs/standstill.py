@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mario_envs.emulators.protocol import FRAMES_PER_SECOND
 from mario_envs.game.state import GameState
-
-#: NTSC frames per second (https://www.nesdev.org/wiki/Cycle_reference_chart).
-FRAMES_PER_SECOND = 60.0988
 
 Rows = NDArray[np.intp] | slice
 

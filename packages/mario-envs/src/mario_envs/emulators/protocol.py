@@ -14,6 +14,9 @@ from mario_envs.buttons import Button, ButtonPlan
 SCREEN_HEIGHT, SCREEN_WIDTH = 240, 256
 RAM_SIZE = 2048
 
+#: NTSC (https://www.nesdev.org/wiki/Cycle_reference_chart).
+FRAMES_PER_SECOND = 60.0988
+
 #: Called after every frame with (lane, buttons that were down in it).
 FrameListener = Callable[[int, Button], None]
 

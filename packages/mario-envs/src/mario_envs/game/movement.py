@@ -59,10 +59,14 @@ def clock_ticks(before: GameState, after: GameState) -> NDArray[np.int64]:
     return np.where(after.clear | after.dead, 0, np.maximum(before.time - after.time, 0))
 
 
+def same_stage(before: GameState, after: GameState) -> NDArray[np.bool_]:
+    """Return which lanes are in the stage that they were in, ``[lanes]``; a warp zone leads to another."""
+    same: NDArray[np.bool_] = (after.world == before.world) & (after.stage == before.stage)
+    return same
+
+
 def _same_place(before: GameState, after: GameState) -> NDArray[np.bool_]:
-    same: NDArray[np.bool_] = (
-        (after.area == before.area) & (after.world == before.world) & (after.stage == before.stage)
-    )
+    same: NDArray[np.bool_] = (after.area == before.area) & same_stage(before, after)
     return same
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mario_envs.buttons import BUTTON_NAMES, PLAYED, PLAYED_BITS
-from mario_envs.standstill import FRAMES_PER_SECOND
+from mario_envs.emulators.protocol import FRAMES_PER_SECOND
 from numpy.typing import NDArray
 
 _BIT_COUNTS = np.array([byte.bit_count() for byte in range(256)])
